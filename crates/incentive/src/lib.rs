@@ -1,1 +1,6 @@
+#![doc = include_str!("../README.md")]
+#![no_std]
 
+extern crate alloc;
+
+pub mod ports;

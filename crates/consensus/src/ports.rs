@@ -1,0 +1,248 @@
+//! The seams of the consensus layer. Upward questions that are immediate and pure are ports ([`Executor`], [`RewardRule`]);
+//! what takes time or a CPU leaves the engine as an [`Action`] and comes back as an [`Input`].
+
+use alloc::{boxed::Box, vec::Vec};
+use core::error::Error as StdError;
+
+use health_chain_data::{
+    Amount, Block, ChainId, Genesis, Header, Height, Kind, Millis, Timestamp, Transaction,
+    ports::{SignatureClaim, StoreError},
+    state::Overlay,
+};
+use thiserror::Error;
+
+use crate::weight::Weight;
+
+/// When a block counts as settled under an engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Finality {
+    /// Never for certain: with this many blocks on top, itself included, it is taken as settled.
+    Depth(u32),
+    /// With the certificate that decided it, at once.
+    Certificate,
+}
+
+/// The branch that a header extends, as far back as the engine asks. Height 0 is the genesis block.
+pub trait Ancestry {
+    /// Height of the branch's last header: the parent of the one in question.
+    fn height(&self) -> Height;
+
+    /// The branch's header at `height`, if it reaches that far.
+    fn header(&self, height: Height) -> Option<Header>;
+
+    /// The branch's last header.
+    fn parent(&self) -> Header {
+        self.header(self.height()).expect("a branch has a header at its own height")
+    }
+}
+
+/// A way to agree on the next block. Pure checks of seals, and a state machine that makes blocks: it takes the time and an
+/// input and returns actions, and never waits, sends or searches itself.
+pub trait Engine: Send {
+    /// The engine's name, as the genesis document gives it.
+    fn name(&self) -> &'static str;
+
+    /// When a block counts as settled.
+    fn finality(&self) -> Finality;
+
+    /// Whether `header`'s seal is what this engine demands on top of `branch`: difficulty, authority, engine's own time rules.
+    ///
+    /// # Errors
+    /// The rule that the seal breaks.
+    fn check_seal(&self, header: &Header, branch: &dyn Ancestry) -> Result<(), SealError>;
+
+    /// What `header` adds to the weight of its branch. Called for headers whose seal has been checked, and for genesis.
+    fn weight(&self, header: &Header) -> Weight;
+
+    /// One step of the block maker.
+    fn step(&mut self, now: Millis, input: Input<'_>) -> Vec<Action>;
+}
+
+/// What an engine is told.
+#[non_exhaustive]
+pub enum Input<'a> {
+    /// The chain has a new tip; work on anything else is void.
+    Tip {
+        /// The branch up to and including the tip.
+        branch: &'a dyn Ancestry,
+    },
+    /// A candidate to seal, as asked for by [`Action::Build`]: its seal is empty, its parent is the branch's last header.
+    Candidate {
+        /// The candidate.
+        header: Header,
+        /// The branch that it extends.
+        branch: &'a dyn Ancestry,
+    },
+    /// The answer to [`Action::Search`]: a nonce that meets the target.
+    Solved {
+        /// The task that it answers.
+        task: SearchTask,
+        /// The nonce.
+        nonce: u32,
+    },
+    /// The answer to [`Action::Search`]: no nonce in the whole range meets the target.
+    Exhausted {
+        /// The task that it answers.
+        task: SearchTask,
+    },
+    /// Time has passed: the moment named by [`Action::WakeAt`] has come.
+    Tick,
+}
+
+/// What an engine wants done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Action {
+    /// Build a candidate on the current tip and feed it as [`Input::Candidate`].
+    Build,
+    /// Search for a nonce; whatever search ran before is void.
+    Search(SearchTask),
+    /// Stop searching.
+    StopSearch,
+    /// This header is sealed: the candidate's block is ready to be verified, stored and announced.
+    Sealed(Header),
+    /// Feed [`Input::Tick`] at this time; replaces the moment given before.
+    WakeAt(Millis),
+}
+
+/// A search for a nonce over an 80-byte header, for [`health_chain_data::ports::BatchHasher::search_nonce`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SearchTask {
+    /// The header; its last four bytes are the nonce, little-endian.
+    pub header: [u8; 80],
+    /// The largest hash that counts, little-endian.
+    pub target: [u8; 32],
+}
+
+/// A rule on seals that a header breaks. `rule` names it; the source carries the values.
+#[derive(Debug, Error)]
+#[error("seal refused by rule {rule}")]
+pub struct SealError {
+    /// The engine's name for the rule.
+    pub rule: &'static str,
+    /// What exactly is wrong.
+    #[source]
+    pub source: Box<dyn StdError + Send + Sync>,
+}
+
+/// Where and when a block's transactions take effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BlockContext {
+    /// The chain.
+    pub chain: ChainId,
+    /// The block's height.
+    pub height: Height,
+    /// Median time of the eleven blocks before it.
+    pub median_time_past: Timestamp,
+}
+
+/// What one transaction adds to its block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Effect {
+    /// Inputs less outputs, in the fee token.
+    pub fee: Amount,
+    /// What the transaction counts towards the block's cap on signature checks.
+    pub signature_checks: u32,
+}
+
+/// Applies transactions to the state. Implemented by the contract layer.
+pub trait Executor: Send + Sync {
+    /// Writes the state that the genesis document sets out.
+    ///
+    /// # Errors
+    /// Where a section is missing or contradicts itself.
+    fn genesis(&self, state: &mut Overlay<'_>, genesis: &Genesis) -> Result<(), ExecuteError>;
+
+    /// Applies one transaction (never a coinbase) to `state`, all of it or nothing. Signatures that it depends on are pushed
+    /// to `claims`; the caller verifies them before the outcome counts.
+    ///
+    /// # Errors
+    /// The rule that the transaction breaks.
+    fn apply(
+        &self,
+        state: &mut Overlay<'_>,
+        transaction: &Transaction,
+        context: &BlockContext,
+        claims: &mut Vec<SignatureClaim>,
+    ) -> Result<Effect, ExecuteError>;
+}
+
+/// Says what a block's maker may take, and books it. Implemented by the incentive layer.
+pub trait RewardRule: Send + Sync {
+    /// Checks the coinbase of `block` (its first transaction, if of that kind) against `fees` and writes its outputs; called
+    /// last, when all other transactions have been applied to `state`.
+    ///
+    /// # Errors
+    /// The rule that the coinbase breaks.
+    fn settle(
+        &self,
+        state: &mut Overlay<'_>,
+        block: &Block,
+        fees: Amount,
+        context: &BlockContext,
+    ) -> Result<(), ExecuteError>;
+}
+
+/// Why something was not applied: because of what it is, or because this node failed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ExecuteError {
+    /// It breaks a rule. Every node refuses it.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// The state could not be read. Says nothing about what was to be applied.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A rule broken, named by the layer above that owns it.
+#[derive(Debug, Error)]
+#[error("refused by rule {rule}")]
+pub struct Rejection {
+    /// The rule's name, stable across versions.
+    pub rule: &'static str,
+    /// What exactly is wrong.
+    #[source]
+    pub source: Box<dyn StdError + Send + Sync>,
+}
+
+/// Accepts every transaction and does nothing: for chains of plain commitments, and for tests of engines.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AcceptAll;
+
+impl Executor for AcceptAll {
+    fn genesis(&self, _: &mut Overlay<'_>, _: &Genesis) -> Result<(), ExecuteError> {
+        Ok(())
+    }
+
+    fn apply(
+        &self,
+        _: &mut Overlay<'_>,
+        _: &Transaction,
+        _: &BlockContext,
+        _: &mut Vec<SignatureClaim>,
+    ) -> Result<Effect, ExecuteError> {
+        Ok(Effect::default())
+    }
+}
+
+/// Nobody is paid: a block must not carry a coinbase.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoReward;
+
+impl RewardRule for NoReward {
+    fn settle(&self, _: &mut Overlay<'_>, block: &Block, _: Amount, _: &BlockContext) -> Result<(), ExecuteError> {
+        match block.transactions().first() {
+            Some(first) if first.kind == Kind::COINBASE => {
+                Err(Rejection { rule: "no-reward", source: Box::new(CoinbaseNotAllowed) }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A coinbase on a chain that pays nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("this chain pays no reward, so a block carries no coinbase")]
+pub struct CoinbaseNotAllowed;
