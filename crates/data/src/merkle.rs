@@ -1,31 +1,100 @@
-//! Merkle trees after RFC 6962.
+//! Merkle trees of RFC 6962: a leaf is `SHA256(0x00 || bytes)`, a node `SHA256(0x01 || left || right)`, and an odd node
+//! is promoted, never duplicated. Leaves and nodes can't be taken for each other (CVE-2017-12842), and no two lists
+//! have one root (CVE-2012-2459).
+//!
+//! A proof carries its leaf's index and the size of the tree; both are checked. [`Tree`] builds inclusion proofs,
+//! [`Frontier`] gives the root of a growing list in logarithmic memory.
 
-use alloc::vec::Vec;
+mod consistency;
+mod frontier;
+mod inclusion;
+mod tree;
 
-use crate::hash::{Hash, sha256};
+pub use consistency::ConsistencyProof;
+pub use frontier::Frontier;
+pub use inclusion::InclusionProof;
+pub use tree::Tree;
 
-/// The hash of a leaf: `SHA-256(0x00 || bytes)`.
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+use crate::Hash;
+
+/// Hashes of one proof: a tree of 2^63 leaves needs no more.
+pub const MAX_PROOF_HASHES: usize = 64;
+
+/// The hash of a leaf.
 pub fn leaf_hash(bytes: &[u8]) -> Hash {
-    sha256(&[&[0], bytes].concat())
+    Hash(Sha256::new_with_prefix([0x00]).chain_update(bytes).finalize().into())
 }
 
-/// The hash of an inner node: `SHA-256(0x01 || left || right)`.
+/// The hash of a node from its two children.
 pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
-    sha256(&[&[1], left.as_ref(), right.as_ref()].concat())
+    let mut block = [0x01; 65];
+    block[1..33].copy_from_slice(left.as_bytes());
+    block[33..].copy_from_slice(right.as_bytes());
+    Hash(Sha256::digest(block).into())
 }
 
-/// The tree hash over leaf hashes; an odd node is promoted. Of no leaves: SHA-256 of nothing.
-pub fn root_of_hashes(leaves: &[Hash]) -> Hash {
-    let mut level: Vec<Hash> = leaves.to_vec();
-    while level.len() > 1 {
-        level = level
-            .chunks(2)
-            .map(|pair| match pair {
-                [left, right] => node_hash(left, right),
-                [odd, ..] => *odd,
-                [] => unreachable!("chunks are never empty"),
-            })
-            .collect();
+/// The root over leaves given as bytes.
+pub fn root<L: AsRef<[u8]>>(leaves: impl IntoIterator<Item = L>) -> Hash {
+    leaves.into_iter().map(|leaf| leaf_hash(leaf.as_ref())).collect::<Frontier>().root()
+}
+
+/// The root over leaves given by their hashes; of no leaves, the hash of the empty string.
+pub fn root_of_hashes(leaf_hashes: &[Hash]) -> Hash {
+    leaf_hashes.iter().copied().collect::<Frontier>().root()
+}
+
+/// Why a proof was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ProofError {
+    /// The leaf stands outside the tree.
+    #[error("leaf {leaf_index} of a tree of {tree_size}")]
+    IndexOutOfRange {
+        /// The leaf's index.
+        leaf_index: u64,
+        /// Leaves of the tree.
+        tree_size: u64,
+    },
+    /// The earlier tree is larger than the later one.
+    #[error("a tree of {old_size} can't grow into one of {new_size}")]
+    Shrunk {
+        /// Leaves of the earlier tree.
+        old_size: u64,
+        /// Leaves of the later tree.
+        new_size: u64,
+    },
+    /// The path has another length than index and size ask for.
+    #[error("path of {found} hashes, where {expected} are needed")]
+    PathLength {
+        /// Hashes in the path.
+        found: usize,
+        /// Hashes needed.
+        expected: usize,
+    },
+    /// The path does not lead to the root; of a consistency proof, to the later one.
+    #[error("the path leads to another root")]
+    RootMismatch,
+    /// The path of a consistency proof does not lead to the earlier root.
+    #[error("the path leads to another earlier root")]
+    OldRootMismatch,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sha256;
+
+    #[test]
+    fn small_trees_equal_their_definition() {
+        let leaves: [&[u8]; 3] = [b"a", b"b", b"c"];
+        let [a, b, c] = leaves.map(leaf_hash);
+        assert_eq!(root::<&[u8]>([]), sha256(b""));
+        assert_eq!(root([b"a"]), a);
+        assert_eq!(a, sha256(b"\x00a"));
+        assert_eq!(root(leaves), node_hash(&node_hash(&a, &b), &c));
+        assert_eq!(node_hash(&a, &b), sha256(&[&[1], a.as_bytes().as_slice(), b.as_bytes()].concat()));
     }
-    level.first().copied().unwrap_or_else(|| sha256(b""))
 }
