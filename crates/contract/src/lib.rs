@@ -3,4 +3,8 @@
 
 extern crate alloc;
 
+pub mod limits;
 pub mod ports;
+pub mod scripts;
+
+pub use scripts::Scripts;

@@ -47,3 +47,44 @@ pub trait Program: Send + Sync {
         claims: &mut Vec<SignatureClaim>,
     ) -> Result<(), ExecuteError>;
 }
+
+/// Decides no kind and owns no table: for chains that move tokens only, and as the template to copy.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoProgram;
+
+impl Program for NoProgram {
+    fn name(&self) -> &'static str {
+        "none"
+    }
+
+    fn kinds(&self) -> &'static [Kind] {
+        &[]
+    }
+
+    fn tables(&self) -> &'static [Table] {
+        &[]
+    }
+
+    fn genesis(&self, _: &mut Overlay<'_>, _: &Genesis) -> Result<(), ExecuteError> {
+        Ok(())
+    }
+
+    fn is_free(&self, _: &Transaction) -> bool {
+        false
+    }
+
+    fn signature_checks(&self, _: &Transaction) -> u32 {
+        0
+    }
+
+    fn apply(
+        &self,
+        _: &mut Overlay<'_>,
+        _: &Transaction,
+        _: &TxId,
+        _: &BlockContext,
+        _: &mut Vec<SignatureClaim>,
+    ) -> Result<(), ExecuteError> {
+        Ok(())
+    }
+}
