@@ -7,3 +7,10 @@ pub use health_chain_contract as contract;
 pub use health_chain_data as data;
 pub use health_chain_incentive as incentive;
 pub use health_chain_network as network;
+
+#[cfg(feature = "consensus-pow")]
+pub use health_chain_consensus_pow as consensus_pow;
+#[cfg(feature = "data-sled")]
+pub use health_chain_data_sled as data_sled;
+#[cfg(feature = "network-quic")]
+pub use health_chain_network_quic as network_quic;

@@ -1,5 +1,7 @@
 //! A process that commits is killed at random moments: nothing it acknowledged may be missing, and no batch may be half there.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
 use std::{
     env,
     io::{BufRead, BufReader, Write},

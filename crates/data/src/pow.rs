@@ -13,7 +13,7 @@ pub fn search_nonce(header: &[u8; 80], target: &[u8; 32], first: u32, count: u64
     let (head, tail) = header.split_at(64);
     let mut midstate = INITIAL;
     let mut block: [u8; 64] = head.try_into().expect("a split at 64 leaves 64 bytes");
-    compress256(&mut midstate, &[block.into()]);
+    compress256(&mut midstate, &[block]);
 
     // The second block: 16 bytes of header, padding, and the length of 640 bits.
     block = [0; 64];
@@ -29,10 +29,10 @@ pub fn search_nonce(header: &[u8; 80], target: &[u8; 32], first: u32, count: u64
         let nonce = first.wrapping_add(step as u32);
         block[12..16].copy_from_slice(&nonce.to_le_bytes());
         let mut state = midstate;
-        compress256(&mut state, &[block.into()]);
+        compress256(&mut state, &[block]);
         write_digest(&state, &mut outer);
         let mut state = INITIAL;
-        compress256(&mut state, &[outer.into()]);
+        compress256(&mut state, &[outer]);
         let mut digest = [0; 64];
         write_digest(&state, &mut digest);
         let digest: &[u8; 32] = digest.first_chunk().expect("64 bytes begin with 32");
