@@ -1,0 +1,151 @@
+//! The payload of MINT and REDEEM: fiat tokens entering and leaving the chain on the word of their issuers.
+
+use alloc::vec::Vec;
+
+use health_chain_data::{
+    Amount, ChainId, Hash, Input, Output, Signature, TokenId, Transaction, Witness,
+    codec::{self, CodecError, Wire},
+    keys::PublicKey,
+    tagged_hash,
+};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::{
+    kinds::{MINT, REDEEM},
+    limits::{MAX_ISSUANCE_BYTES, MAX_ISSUERS},
+    parameters::TokenRule,
+};
+
+/// The payload of a MINT or REDEEM transaction.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Issuance {
+    /// Which token.
+    pub token: TokenId,
+    /// How much of it enters or leaves.
+    pub amount: Amount,
+    /// One more than the last serial of this token ([`crate::Supply::serial`]), so that nothing the issuers sign works twice.
+    pub serial: u64,
+    /// Signatures of exactly as many issuers as the token's threshold, in strictly ascending order of their positions.
+    #[serde(deserialize_with = "codec::at_most::<MAX_ISSUERS, _, _>")]
+    pub signatures: Vec<IssuerSignature>,
+}
+
+/// One issuer's signature.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct IssuerSignature {
+    /// The issuer's position in [`TokenRule::issuers`].
+    pub issuer: u8,
+    /// Its signature of [`Issuance::message`].
+    pub signature: Signature,
+}
+
+impl Wire for Issuance {
+    const MAX_BYTES: usize = MAX_ISSUANCE_BYTES;
+}
+
+/// Why a mint or redemption can't be built or signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum IssuanceError {
+    /// The outputs of the token add up to more than fits.
+    #[error("the outputs of token {token:?} overflow")]
+    AmountOverflow {
+        /// The token.
+        token: TokenId,
+    },
+    /// The payload is not an [`Issuance`].
+    #[error("the payload is no issuance")]
+    Payload(#[from] CodecError),
+    /// The key is not an issuer of the token.
+    #[error("{key} does not issue token {token:?}")]
+    NotAnIssuer {
+        /// The key.
+        key: PublicKey,
+        /// The token.
+        token: TokenId,
+    },
+    /// As many signatures as a payload can hold are there already.
+    #[error("{MAX_ISSUERS} signatures are there already")]
+    TooManySignatures,
+}
+
+impl Issuance {
+    /// A MINT of `serial` that makes `outputs`, all of them in `token`; its amount is their sum. To be signed by the issuers.
+    /// Inputs that pay a fee may be added before that, with outputs for their change.
+    ///
+    /// # Errors
+    /// [`IssuanceError::AmountOverflow`].
+    pub fn mint(token: TokenId, serial: u64, outputs: Vec<Output>) -> Result<Transaction, IssuanceError> {
+        let amount = (outputs.iter().filter(|output| output.token == token))
+            .try_fold(Amount::ZERO, |sum, output| sum.checked_add(output.amount.0))
+            .ok_or(IssuanceError::AmountOverflow { token })?;
+        let payload = Self { token, amount, serial, signatures: Vec::new() };
+        let mut transaction = Transaction::new(MINT, codec::encode(&payload));
+        transaction.outputs = outputs;
+        Ok(transaction)
+    }
+
+    /// A REDEEM of `serial` that takes `amount` out of what `inputs` spend; `outputs` are the change. To be signed by the issuers first,
+    /// then by the owners of the inputs, whose signatures cover those of the issuers.
+    pub fn redeem(
+        token: TokenId,
+        amount: Amount,
+        serial: u64,
+        inputs: Vec<Input>,
+        outputs: Vec<Output>,
+    ) -> Transaction {
+        let payload = Self { token, amount, serial, signatures: Vec::new() };
+        let mut transaction = Transaction::new(REDEEM, codec::encode(&payload));
+        transaction.witnesses = alloc::vec![Witness::default(); inputs.len()];
+        transaction.inputs = inputs;
+        transaction.outputs = outputs;
+        transaction
+    }
+
+    /// The message that an issuer signs: `TH("HC/issuance/v1", chain_id || id of the transaction without any issuer's signature)`. It
+    /// covers the kind, the payload's token, amount and serial, all inputs, all outputs and the lock time: what one
+    /// issuance pays to whom is not for others to change.
+    ///
+    /// # Errors
+    /// Where the payload is no [`Issuance`].
+    pub fn message(chain: &ChainId, transaction: &Transaction) -> Result<Hash, CodecError> {
+        Ok(codec::decode::<Self>(&transaction.payload)?.message_of(chain, transaction))
+    }
+
+    /// [`Issuance::message`] of a transaction whose payload has been decoded to `self`.
+    pub(crate) fn message_of(&self, chain: &ChainId, transaction: &Transaction) -> Hash {
+        let unsigned = Transaction {
+            payload: codec::encode(&Self { signatures: Vec::new(), ..*self }),
+            inputs: transaction.inputs.clone(),
+            outputs: transaction.outputs.clone(),
+            witnesses: Vec::new(),
+            ..*transaction
+        };
+        tagged_hash("HC/issuance/v1", &[chain.as_bytes(), unsigned.id().as_bytes()])
+    }
+
+    /// Puts an issuer's signature of [`Issuance::message`] into the payload, at its place; it replaces one by the same issuer.
+    ///
+    /// # Errors
+    /// Where the payload is no [`Issuance`], or `key` is not an issuer of `rule`.
+    pub fn add_signature(
+        transaction: &mut Transaction,
+        rule: &TokenRule,
+        key: &PublicKey,
+        signature: Signature,
+    ) -> Result<(), IssuanceError> {
+        let mut payload: Self = codec::decode(&transaction.payload)?;
+        let position = rule.issuers.iter().position(|issuer| issuer == key);
+        let issuer = (position.and_then(|position| u8::try_from(position).ok()))
+            .ok_or(IssuanceError::NotAnIssuer { key: *key, token: rule.token })?;
+        let entry = IssuerSignature { issuer, signature };
+        match payload.signatures.binary_search_by_key(&issuer, |signature| signature.issuer) {
+            Ok(place) => payload.signatures[place] = entry,
+            Err(_) if payload.signatures.len() == MAX_ISSUERS => return Err(IssuanceError::TooManySignatures),
+            Err(place) => payload.signatures.insert(place, entry),
+        }
+        transaction.payload = codec::encode(&payload);
+        Ok(())
+    }
+}

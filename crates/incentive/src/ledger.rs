@@ -1,0 +1,332 @@
+//! The ledger of unspent outputs: what a transaction may spend and make, whatever its kind.
+
+mod error;
+mod locks;
+#[cfg(test)]
+mod tests;
+
+use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
+
+use health_chain_consensus::ports::{BlockContext, Effect, ExecuteError};
+use health_chain_data::{
+    Amount, Genesis, Kind, OutPoint, Output, TokenId, Transaction, TxId, codec,
+    ports::{SignatureClaim, StateView},
+    state::Overlay,
+    transaction::spent_outputs_hash,
+};
+
+pub use error::LedgerError;
+
+use crate::{
+    coin::Coin,
+    issuance::Issuance,
+    kinds::{MINT, REDEEM, TRANSFER},
+    parameters::{IncentiveParameters, ParametersError},
+    ports::{Spend, SpendCheck},
+    supply::{self, Supply},
+};
+
+/// Whether a transaction must bring inputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Funding {
+    /// At least one input. A MINT is exempt: its issuers' signatures bound how many there are.
+    Required,
+    /// None is needed: the program of the kind bounds how many such transactions there can be (withdrawing consent costs nothing).
+    Free,
+}
+
+/// Applies the money side of transactions: spends their inputs, makes their outputs, takes their fee.
+pub struct Ledger {
+    parameters: IncentiveParameters,
+    spends: Arc<dyn SpendCheck>,
+}
+
+impl Ledger {
+    /// A ledger under these parameters, whose outputs are spent as `spends` allows.
+    ///
+    /// # Errors
+    /// The rule that the parameters break.
+    pub fn new(parameters: IncentiveParameters, spends: Arc<dyn SpendCheck>) -> Result<Self, ParametersError> {
+        parameters.check()?;
+        Ok(Self { parameters, spends })
+    }
+
+    /// The parameters.
+    pub const fn parameters(&self) -> &IncentiveParameters {
+        &self.parameters
+    }
+
+    /// The check on spending.
+    pub const fn spends(&self) -> &Arc<dyn SpendCheck> {
+        &self.spends
+    }
+
+    /// Writes the counters of every token, all zero.
+    ///
+    /// # Errors
+    /// Where the document's section is missing, malformed, or not what this ledger was made with.
+    pub fn genesis(&self, state: &mut Overlay<'_>, genesis: &Genesis) -> Result<(), ExecuteError> {
+        let section: IncentiveParameters = genesis.section().map_err(LedgerError::Genesis)?;
+        if section != self.parameters {
+            return Err(LedgerError::OtherParameters.into());
+        }
+        for rule in &self.parameters.tokens {
+            Supply::default().write(state, rule.token);
+        }
+        Ok(())
+    }
+
+    /// Applies one transaction (`id` is its id) to `state`, all of it or nothing: on an error neither `state` nor `claims` has changed.
+    /// For TRANSFER, MINT and REDEEM that is everything there is to do; the payload of any other kind is left to that kind's
+    /// program. The outcome counts once the signatures pushed to `claims` are verified.
+    ///
+    /// # Errors
+    /// The rule of [`LedgerError`] that the transaction breaks, or the state can't be read.
+    pub fn apply(
+        &self,
+        state: &mut Overlay<'_>,
+        transaction: &Transaction,
+        id: &TxId,
+        context: &BlockContext,
+        funding: Funding,
+        claims: &mut Vec<SignatureClaim>,
+    ) -> Result<Effect, ExecuteError> {
+        let claims_before = claims.len();
+        let checked = self.check(&*state, transaction, id, context, funding, claims);
+        if checked.is_err() {
+            claims.truncate(claims_before);
+        }
+        let checked = checked?;
+        if let Some((token, supply)) = checked.supply {
+            supply.write(state, token);
+        }
+        for input in &transaction.inputs {
+            Coin::remove(state, &input.previous);
+        }
+        make_coins(state, transaction, id, context, false);
+        Ok(checked.effect)
+    }
+
+    /// Everything that can fail; writes nothing.
+    fn check(
+        &self,
+        view: &dyn StateView,
+        transaction: &Transaction,
+        id: &TxId,
+        context: &BlockContext,
+        funding: Funding,
+        claims: &mut Vec<SignatureClaim>,
+    ) -> Result<Checked, ExecuteError> {
+        transaction.check().map_err(LedgerError::Malformed)?;
+        let issuance = issuance(transaction)?;
+        if transaction.inputs.is_empty() && funding == Funding::Required && transaction.kind != MINT {
+            return Err(LedgerError::NoInputs.into());
+        }
+        locks::check_lock_time(transaction, context)?;
+        let spent = self.spent_outputs(view, transaction, context)?;
+        self.check_outputs(&transaction.outputs)?;
+        let fee = self.balance(transaction.kind, &spent, &transaction.outputs, issuance.as_ref())?;
+
+        let (mut supply, mut signature_checks) = (None, 0_u32);
+        if let Some(issuance) = &issuance {
+            let counted = self.check_issuance(view, transaction, issuance, context, claims)?;
+            supply = Some((issuance.token, counted));
+            signature_checks = issuance.signatures.len() as u32;
+        }
+        for (output, witness) in spent.iter().zip(&transaction.witnesses) {
+            signature_checks = signature_checks.saturating_add(self.spends.signature_checks(&output.lock, witness));
+        }
+        self.check_spends(transaction, id, &spent, context, claims)?;
+        Ok(Checked { effect: Effect { fee, signature_checks }, supply })
+    }
+
+    /// The outputs that the inputs spend, in their order, all of them unspent, mature and past their relative locks.
+    fn spent_outputs(
+        &self,
+        view: &dyn StateView,
+        transaction: &Transaction,
+        context: &BlockContext,
+    ) -> Result<Vec<Output>, ExecuteError> {
+        let mut spent = Vec::with_capacity(transaction.inputs.len());
+        for input in &transaction.inputs {
+            let previous = input.previous;
+            let coin = Coin::read(view, &previous)?.ok_or(LedgerError::MissingCoin { previous })?;
+            let from = coin.spendable_from(self.parameters.coinbase_maturity);
+            if context.height < from {
+                return Err(LedgerError::ImmatureCoinbase { previous, from }.into());
+            }
+            locks::check_sequence(input, &coin, context)?;
+            spent.push(coin.output);
+        }
+        Ok(spent)
+    }
+
+    fn check_outputs(&self, outputs: &[Output]) -> Result<(), LedgerError> {
+        for (index, output) in outputs.iter().enumerate() {
+            if self.parameters.token(output.token).is_none() {
+                return Err(LedgerError::UnknownToken { token: output.token });
+            }
+            self.spends.check_lock(&output.lock).map_err(|source| LedgerError::Lock { index, source })?;
+        }
+        Ok(())
+    }
+
+    /// `inputs + minted = outputs + redeemed + fee` for each token, the fee in the fee token only. What is minted must stand whole
+    /// in the outputs, and what is redeemed whole in the inputs, so that neither pays a fee. Returns the fee.
+    fn balance(
+        &self,
+        kind: Kind,
+        spent: &[Output],
+        made: &[Output],
+        issuance: Option<&Issuance>,
+    ) -> Result<Amount, LedgerError> {
+        let mut totals: BTreeMap<TokenId, (Amount, Amount)> = BTreeMap::new();
+        for output in spent {
+            let (inputs, _) = totals.entry(output.token).or_default();
+            *inputs =
+                (inputs.checked_add(output.amount.0)).ok_or(LedgerError::AmountOverflow { token: output.token })?;
+        }
+        for output in made {
+            let (_, outputs) = totals.entry(output.token).or_default();
+            *outputs =
+                (outputs.checked_add(output.amount.0)).ok_or(LedgerError::AmountOverflow { token: output.token })?;
+        }
+        if let Some(&Issuance { token, amount, .. }) = issuance {
+            let (inputs, outputs) = totals.entry(token).or_default();
+            if kind == MINT {
+                *outputs = (outputs.checked_sub(amount.0)).ok_or(LedgerError::MintedOutputs {
+                    token,
+                    amount,
+                    outputs: *outputs,
+                })?;
+            } else {
+                *inputs = (inputs.checked_sub(amount.0)).ok_or(LedgerError::RedeemedInputs {
+                    token,
+                    amount,
+                    inputs: *inputs,
+                })?;
+            }
+        }
+        let mut fee = Amount::ZERO;
+        for (token, (inputs, outputs)) in totals {
+            let rest =
+                (inputs.checked_sub(outputs.0)).ok_or(LedgerError::OutputsExceedInputs { token, inputs, outputs })?;
+            if token == self.parameters.fee_token {
+                fee = rest;
+            } else if rest != Amount::ZERO {
+                return Err(LedgerError::TokenImbalance { token, inputs, outputs });
+            }
+        }
+        Ok(fee)
+    }
+
+    /// Checks serial, threshold and issuers, claims their signatures, and returns the token's counters after the issuance.
+    fn check_issuance(
+        &self,
+        view: &dyn StateView,
+        transaction: &Transaction,
+        issuance: &Issuance,
+        context: &BlockContext,
+        claims: &mut Vec<SignatureClaim>,
+    ) -> Result<Supply, ExecuteError> {
+        let &Issuance { token, amount, serial, .. } = issuance;
+        let rule = self.parameters.token(token).ok_or(LedgerError::UnknownToken { token })?;
+        if amount == Amount::ZERO {
+            return Err(LedgerError::ZeroIssuance { token }.into());
+        }
+        let mut counted = supply::declared(view, token)?;
+        // A serial at its maximum has no successor: the token can then neither be minted nor redeemed.
+        if counted.serial.checked_add(1) != Some(serial) {
+            return Err(LedgerError::Serial { token, last: counted.serial, found: serial }.into());
+        }
+        counted.serial = serial;
+        if transaction.kind == MINT {
+            counted.minted = counted.minted.checked_add(amount.0).ok_or(LedgerError::MintOverflow { token, amount })?;
+            counted.unspent = counted.unspent.checked_add(amount.0).ok_or(supply::DAMAGED)?;
+        } else {
+            counted.redeemed = counted.redeemed.checked_add(amount.0).ok_or(supply::DAMAGED)?;
+            counted.unspent = counted.unspent.checked_sub(amount.0).ok_or(supply::DAMAGED)?;
+        }
+
+        let found = issuance.signatures.len();
+        if found != usize::from(rule.threshold) {
+            return Err(LedgerError::IssuerSignatures { token, threshold: rule.threshold, found }.into());
+        }
+        if !issuance.signatures.is_sorted_by(|left, right| left.issuer < right.issuer) {
+            return Err(LedgerError::IssuerOrder { token }.into());
+        }
+        let message = issuance.message_of(&context.chain, transaction);
+        for entry in &issuance.signatures {
+            let issuer = entry.issuer;
+            let key = *rule.issuers.get(usize::from(issuer)).ok_or(LedgerError::UnknownIssuer { token, issuer })?;
+            claims.push(SignatureClaim { key, message, signature: entry.signature });
+        }
+        Ok(counted)
+    }
+
+    fn check_spends(
+        &self,
+        transaction: &Transaction,
+        id: &TxId,
+        spent: &[Output],
+        context: &BlockContext,
+        claims: &mut Vec<SignatureClaim>,
+    ) -> Result<(), LedgerError> {
+        if spent.is_empty() {
+            return Ok(());
+        }
+        let spent_outputs = spent_outputs_hash(spent);
+        for (index, output) in spent.iter().enumerate() {
+            let spend = Spend {
+                chain: &context.chain,
+                transaction,
+                id,
+                input_index: index as u32,
+                spent: output,
+                spent_outputs: &spent_outputs,
+                height: context.height,
+                median_time_past: context.median_time_past,
+            };
+            self.spends.check(&spend, claims).map_err(|source| LedgerError::Unlock { index, source })?;
+        }
+        Ok(())
+    }
+}
+
+/// What a transaction will do, once nothing can fail any more.
+struct Checked {
+    effect: Effect,
+    supply: Option<(TokenId, Supply)>,
+}
+
+/// The issuance in the payload, where the kind has one, and the rules on kinds.
+fn issuance(transaction: &Transaction) -> Result<Option<Issuance>, LedgerError> {
+    match transaction.kind {
+        kind @ (Kind::GENESIS | Kind::COINBASE) => Err(LedgerError::ReservedKind { kind }),
+        TRANSFER if !transaction.payload.is_empty() => {
+            Err(LedgerError::TransferPayload { bytes: transaction.payload.len() })
+        }
+        MINT | REDEEM => codec::decode(&transaction.payload).map(Some).map_err(LedgerError::IssuancePayload),
+        _ => Ok(None),
+    }
+}
+
+/// Writes the outputs of `transaction` as coins. No coin is ever overwritten: an id covers the inputs, which are spent once, or a serial
+/// number, or a coinbase's height; without any of them a transaction makes no outputs.
+pub(crate) fn make_coins(
+    state: &mut Overlay<'_>,
+    transaction: &Transaction,
+    id: &TxId,
+    context: &BlockContext,
+    coinbase: bool,
+) {
+    for (index, output) in transaction.outputs.iter().enumerate() {
+        let coin = Coin {
+            output: output.clone(),
+            height: context.height,
+            median_time_past: context.median_time_past,
+            coinbase,
+        };
+        coin.write(state, &OutPoint { transaction: *id, index: index as u32 });
+    }
+}

@@ -1,0 +1,138 @@
+//! The counters of each token: what came in, what left, what is out there.
+
+use alloc::{collections::BTreeMap, vec::Vec};
+
+use health_chain_data::{
+    Amount, TokenId,
+    codec::{self, Wire},
+    ports::{StateView, StoreError},
+    state::{self, Overlay},
+};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::{coin, limits::MAX_SUPPLY_BYTES, parameters::IncentiveParameters, tables};
+
+/// The counters of one token. Between blocks `minted - redeemed = unspent + pool`. Inside a block, `unspent` still counts the fees
+/// of the block's transactions, until [`crate::Rewards`] moves them when the block is settled: so payments that don't touch each
+/// other's coins don't touch each other's state either.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Supply {
+    /// All that was ever brought in.
+    pub minted: Amount,
+    /// All that was ever taken out.
+    pub redeemed: Amount,
+    /// The sum of all coins.
+    pub unspent: Amount,
+    /// Fees that nobody has taken yet; only the fee token has any.
+    pub pool: Amount,
+    /// Serial number of the last mint or redemption.
+    pub serial: u64,
+}
+
+impl Wire for Supply {
+    const MAX_BYTES: usize = MAX_SUPPLY_BYTES;
+}
+
+impl Supply {
+    /// Whether `minted - redeemed = unspent + pool`.
+    pub const fn is_balanced(&self) -> bool {
+        let (brought, left) = (self.minted.checked_sub(self.redeemed.0), self.unspent.checked_add(self.pool.0));
+        matches!((brought, left), (Some(brought), Some(left)) if brought.0 == left.0)
+    }
+
+    pub(crate) fn write(&self, state: &mut Overlay<'_>, token: TokenId) {
+        state.put(tables::SUPPLY, key(token), codec::encode(self));
+    }
+}
+
+/// The counters of `token`, or `None` where the chain has no such token.
+///
+/// # Errors
+/// Where the state can't be read.
+pub fn supply(view: &dyn StateView, token: TokenId) -> Result<Option<Supply>, StoreError> {
+    state::read(view, tables::SUPPLY, &key(token))
+}
+
+/// The counters of a token that the parameters declare: written with the genesis block, so their absence is damage.
+pub(crate) fn declared(view: &dyn StateView, token: TokenId) -> Result<Supply, StoreError> {
+    supply(view, token)?.ok_or(DAMAGED)
+}
+
+/// Counters that contradict each other can only come out of a damaged store.
+pub(crate) const DAMAGED: StoreError = StoreError::Damaged { table: tables::SUPPLY };
+
+/// What an audit found wrong.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AuditError {
+    /// The counters contradict each other.
+    #[error("the counters of token {token:?} contradict each other: {supply:?}")]
+    Unbalanced {
+        /// The token.
+        token: TokenId,
+        /// Its counters.
+        supply: Supply,
+    },
+    /// The coins add up to something else than the counter says.
+    #[error("coins of token {token:?} add up to {found}, where {counted} were counted")]
+    Coins {
+        /// The token.
+        token: TokenId,
+        /// What the counter says.
+        counted: Amount,
+        /// The sum of the coins.
+        found: u128,
+    },
+    /// Coins of a token that the chain does not have.
+    #[error("there are coins of token {token:?}, which the chain does not have")]
+    UnknownToken {
+        /// The token.
+        token: TokenId,
+    },
+    /// Fees are kept in a token that is not the fee token.
+    #[error("token {token:?} has a fee pool, but is not the fee token")]
+    Pool {
+        /// The token.
+        token: TokenId,
+    },
+    /// The state can't be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Adds up every coin of the chain and compares with the counters, token by token. Reads everything: for tests and for an operator's
+/// question, not for every block.
+///
+/// # Errors
+/// The first contradiction found, or the state can't be read.
+pub fn audit(view: &dyn StateView, parameters: &IncentiveParameters) -> Result<Vec<(TokenId, Supply)>, AuditError> {
+    let mut sums: BTreeMap<TokenId, u128> = BTreeMap::new();
+    coin::each(view, &mut |_, coin| {
+        *sums.entry(coin.output.token).or_default() += u128::from(coin.output.amount.0);
+    })?;
+    let mut supplies = Vec::with_capacity(parameters.tokens.len());
+    for rule in &parameters.tokens {
+        let token = rule.token;
+        let supply = declared(view, token)?;
+        let found = sums.remove(&token).unwrap_or(0);
+        if found != u128::from(supply.unspent.0) {
+            return Err(AuditError::Coins { token, counted: supply.unspent, found });
+        }
+        if !supply.is_balanced() {
+            return Err(AuditError::Unbalanced { token, supply });
+        }
+        if token != parameters.fee_token && supply.pool != Amount::ZERO {
+            return Err(AuditError::Pool { token });
+        }
+        supplies.push((token, supply));
+    }
+    match sums.into_keys().next() {
+        Some(token) => Err(AuditError::UnknownToken { token }),
+        None => Ok(supplies),
+    }
+}
+
+fn key(token: TokenId) -> Vec<u8> {
+    token.0.to_be_bytes().to_vec()
+}
