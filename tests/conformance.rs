@@ -1,6 +1,7 @@
 //! Every implementation of a seam goes through the suite of that seam.
 
 use health_chain::{
+    application::objects::{FolderObjects, MemoryObjects},
     data::{
         ports::{ScalarHasher, SingleVerifier},
         state::MemoryStore,
@@ -32,4 +33,15 @@ fn scalar_hasher() {
 #[test]
 fn single_verifier() {
     conformance::verifier(&SingleVerifier);
+}
+
+#[test]
+fn memory_objects() {
+    conformance::objects(&MemoryObjects::default());
+}
+
+#[test]
+fn folder_objects() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    conformance::objects(&FolderObjects::open(folder.path()).expect("a new store opens"));
 }

@@ -1,1 +1,5 @@
 #![doc = include_str!("../README.md")]
+
+pub mod limits;
+pub mod objects;
+pub mod ports;
