@@ -1,10 +1,18 @@
 //! Keys over secp256k1: signing after BIP340, words after BIP39, derivation after BIP32, one-time keys in the
 //! manner of BIP352, and the contact card by which people find each other's keys.
 
+pub mod contact;
+pub mod derivation;
+pub mod mnemonic;
+pub mod one_time;
 mod public;
 mod secret;
 mod signature;
 
+pub use contact::ContactCard;
+pub use derivation::MasterKey;
+pub use mnemonic::{Mnemonic, Seed};
+pub use one_time::OneTime;
 pub use public::{PUBLIC_KEY_BYTES, PublicKey};
 pub use secret::{SECRET_KEY_BYTES, SecretKey};
 pub use signature::{SIGNATURE_BYTES, Signature};

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use k256::schnorr::SigningKey;
+use k256::{NonZeroScalar, Scalar, ecdh::diffie_hellman, schnorr::SigningKey};
 use zeroize::Zeroizing;
 
 use super::{KeyError, PublicKey, Signature};
@@ -47,6 +47,19 @@ impl SecretKey {
     pub fn sign_bytes(&self, message: &[u8], entropy: &[u8; 32]) -> Signature {
         let signature = self.0.sign_raw(message, entropy).expect("a nonce of zero is a broken SHA-256");
         Signature(signature.to_bytes())
+    }
+
+    /// The x coordinate of this secret times the other's point, which is the same from both sides.
+    pub(super) fn shared_x(&self, other: &PublicKey) -> Zeroizing<[u8; 32]> {
+        let shared = diffie_hellman(self.0.as_nonzero_scalar(), other.point().as_affine());
+        Zeroizing::new((*shared.raw_secret_bytes()).into())
+    }
+
+    /// The key whose secret is the sum of this one and `tweak`, a hash that this secret went into.
+    pub(super) fn plus(&self, tweak: &Scalar) -> Self {
+        let sum = Zeroizing::new(**self.0.as_nonzero_scalar() + tweak);
+        let sum = NonZeroScalar::new(*sum).into_option();
+        Self(SigningKey::from(sum.expect("the tweak, a hash of the public key, is not minus the secret")))
     }
 }
 
