@@ -1,0 +1,137 @@
+//! Opening a chain: making it from its genesis document, or reading it back and finishing what was cut short.
+
+use health_chain_data::{
+    ChainId, Genesis, Height,
+    genesis::GenesisError,
+    ports::{StateView, StoreError},
+    state::{Changes, Overlay, Table},
+};
+use thiserror::Error;
+
+use super::{
+    Chain, Parts,
+    records::{self, Seen},
+};
+use crate::{
+    parameters::ConsensusParameters,
+    ports::{ExecuteError, Executor},
+    tree::HeaderTree,
+};
+
+/// Why a chain can't be opened.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The genesis document is of no use.
+    #[error(transparent)]
+    Genesis(#[from] GenesisError),
+    /// The genesis document asks for limits beyond those of this software.
+    #[error("the genesis document asks for blocks of {max_block_bytes} bytes")]
+    Parameters {
+        /// The limit asked for.
+        max_block_bytes: u32,
+    },
+    /// The executor does not take the genesis document.
+    #[error("the state of the genesis block can't be made")]
+    GenesisState(#[source] ExecuteError),
+    /// The store holds another chain.
+    #[error("the store holds chain {found}, not {expected}")]
+    OtherChain {
+        /// The chain in the store.
+        found: ChainId,
+        /// The chain that the genesis document makes.
+        expected: ChainId,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Chain {
+    /// Opens the chain that `genesis` makes. An empty store is given the genesis block and its state; in any other, a
+    /// reorganisation that was cut short is finished.
+    ///
+    /// # Errors
+    /// Where the document or the store is of no use, or of another chain.
+    pub fn open(mut parts: Parts, genesis: &Genesis) -> Result<Self, OpenError> {
+        genesis.check()?;
+        let parameters: ConsensusParameters = genesis.section()?;
+        if !parameters.are_possible() {
+            return Err(OpenError::Parameters { max_block_bytes: parameters.max_block_bytes });
+        }
+        let expected = genesis.chain_id();
+        match records::chain(&*parts.store)? {
+            None => create(&mut parts, genesis)?,
+            Some(found) if found != expected => return Err(OpenError::OtherChain { found, expected }),
+            Some(_) => {}
+        }
+        let (tree, seen) = read_tree(&parts, genesis)?;
+        let mut chain =
+            Self { reported: tree.tip(), parts, parameters, genesis: genesis.clone(), chain_id: expected, tree, seen };
+        chain.tree.consider_all();
+        chain.reorganise()?;
+        Ok(chain)
+    }
+}
+
+/// The state that the genesis document sets out, as changes to the empty state.
+pub(super) fn genesis_state(
+    empty: &dyn StateView,
+    executor: &dyn Executor,
+    genesis: &Genesis,
+) -> Result<Changes, ExecuteError> {
+    let mut state = Overlay::new(empty);
+    executor.genesis(&mut state, genesis)?;
+    let changes = state.into_changes()?;
+    assert!(changes.iter().all(|(table, ..)| table.is_state()), "an executor writes state tables only");
+    Ok(changes)
+}
+
+fn create(parts: &mut Parts, genesis: &Genesis) -> Result<(), OpenError> {
+    let block = genesis.block();
+    let id = block.id();
+    let mut changes = genesis_state(&*parts.store, &*parts.executor, genesis).map_err(|error| match error {
+        ExecuteError::Store(error) => OpenError::Store(error),
+        refused => OpenError::GenesisState(refused),
+    })?;
+    records::put_chain(&mut changes, &ChainId(id.0));
+    records::put_header(&mut changes, &id, &block.header, 0);
+    records::put_body(&mut changes, &id, &block.body, 1);
+    records::put_connected(&mut changes, &id, Height::ZERO);
+    Ok(parts.store.commit(&changes)?)
+}
+
+/// The tree as it was left, and how many things have been seen.
+fn read_tree(parts: &Parts, genesis: &Genesis) -> Result<(HeaderTree, u64), StoreError> {
+    let store = &*parts.store;
+    let damaged = |table| StoreError::Damaged { table };
+    let root = genesis.block().header;
+    let mut tree = HeaderTree::rooted(&root, Height::ZERO, parts.engine.weight(&root));
+    let mut next = 0;
+    for (seen, what) in records::seen(store)? {
+        next = seen + 1;
+        match what {
+            Seen::Header(id) => {
+                let header = records::header(store, &id)?;
+                tree.insert(&header, parts.engine.weight(&header), seen).map_err(|_| damaged(Table::HEADERS))?;
+            }
+            Seen::Body(id) => {
+                let slot = tree.slot(&id).ok_or(damaged(records::SEEN))?;
+                if !tree.has_body(slot) {
+                    tree.add_body(slot, seen);
+                }
+            }
+        }
+    }
+    for id in records::invalid(store)? {
+        let slot = tree.slot(&id).ok_or(damaged(records::INVALID))?;
+        if !tree.is_invalid(slot) {
+            tree.invalidate(slot);
+        }
+    }
+    let tip = tree.slot(&records::tip(store)?).ok_or(damaged(Table::META))?;
+    for slot in tree.path(tree.tip(), tip) {
+        tree.push_connected(slot);
+    }
+    Ok((tree, next))
+}

@@ -1,0 +1,125 @@
+//! What makes a block valid, in the order in which it is checked: header, structure, seal, execution, reward. One function per
+//! step, one error variant per rule; [`BlockError`] and [`HeaderError`] read as the list of rules.
+//!
+//! [`header`] comes first and alone, because headers travel ahead of their blocks. [`structure`] needs the block only, and is
+//! checked before anything is stored. [`verify`] runs everything that does not depend on the node's clock on the state
+//! below the block, and is the only place where a [`VerifiedBlock`] is made.
+
+mod error;
+mod stages;
+
+pub use error::{BlockError, HeaderError};
+use health_chain_data::{
+    Amount, Block, ChainId, Header, Height, Millis,
+    ports::{BatchHasher, StateView, Verifier},
+    state::Changes,
+};
+pub use stages::{Executed, execution, reward, seal, structure};
+
+use crate::{
+    parameters::ConsensusParameters,
+    ports::{Ancestry, BlockContext, Engine, Executor, RewardRule},
+    tree::median_time_past,
+};
+
+/// The one version of block headers.
+pub const BLOCK_VERSION: u32 = 1;
+
+/// Everything that decides whether a block is valid, except the branch below it and that branch's state.
+#[derive(Clone, Copy)]
+pub struct Rules<'a> {
+    /// The chain.
+    pub chain: ChainId,
+    /// The chain's limits.
+    pub parameters: &'a ConsensusParameters,
+    /// Checks seals.
+    pub engine: &'a dyn Engine,
+    /// Applies transactions.
+    pub executor: &'a dyn Executor,
+    /// Settles the coinbase.
+    pub reward: &'a dyn RewardRule,
+    /// Verifies the signatures.
+    pub verifier: &'a dyn Verifier,
+    /// Computes the root.
+    pub hasher: &'a dyn BatchHasher,
+}
+
+/// A block that keeps every rule on the state it was verified against, with what it changes there.
+#[derive(Debug, Clone)]
+pub struct VerifiedBlock {
+    block: Block,
+    height: Height,
+    fees: Amount,
+    changes: Changes,
+    undo: Changes,
+}
+
+impl VerifiedBlock {
+    /// The block.
+    pub const fn block(&self) -> &Block {
+        &self.block
+    }
+
+    /// Its height.
+    pub const fn height(&self) -> Height {
+        self.height
+    }
+
+    /// What its transactions pay together, in the fee token.
+    pub const fn fees(&self) -> Amount {
+        self.fees
+    }
+
+    /// What it changes in the state below it.
+    pub const fn changes(&self) -> &Changes {
+        &self.changes
+    }
+
+    /// What leads back.
+    pub const fn undo(&self) -> &Changes {
+        &self.undo
+    }
+
+    /// The changes and what leads back, taken out.
+    pub(crate) fn into_changes(self) -> (Changes, Changes) {
+        (self.changes, self.undo)
+    }
+}
+
+/// Checks a header on top of `branch`, as far as that goes without its block. `now` is the node's clock.
+///
+/// # Errors
+/// The rule broken. Of them, only [`HeaderError::TimeTooFarAhead`] may stop being broken.
+pub fn header(header: &Header, branch: &dyn Ancestry, rules: &Rules<'_>, now: Millis) -> Result<(), HeaderError> {
+    let latest = now.timestamp().saturating_add(rules.parameters.max_future_seconds);
+    if header.time > latest {
+        return Err(HeaderError::TimeTooFarAhead { time: header.time, latest });
+    }
+    seal(header, branch, rules)
+}
+
+/// Verifies `block` on top of `branch`, whose state is `state`: all rules but the one about the node's clock.
+///
+/// # Errors
+/// The first rule broken, or [`BlockError::Store`] where the state can't be read.
+pub fn verify(
+    block: Block,
+    branch: &dyn Ancestry,
+    state: &dyn StateView,
+    rules: &Rules<'_>,
+) -> Result<VerifiedBlock, BlockError> {
+    structure(&block, rules)?;
+    seal(&block.header, branch, rules)?;
+    let context = context_on(branch, rules.chain);
+    let mut executed = execution(&block, &context, state, rules)?;
+    reward(&block, &context, &mut executed, rules)?;
+    let changes = executed.state.into_changes()?;
+    assert!(changes.iter().all(|(table, ..)| table.is_state()), "an executor writes state tables only");
+    let undo = changes.undo(state)?;
+    Ok(VerifiedBlock { height: context.height, fees: executed.fees, changes, undo, block })
+}
+
+/// Where a block on top of `branch` takes effect.
+pub fn context_on(branch: &dyn Ancestry, chain: ChainId) -> BlockContext {
+    BlockContext { chain, height: branch.height().next(), median_time_past: median_time_past(branch) }
+}
