@@ -3,8 +3,10 @@
 
 extern crate alloc;
 
+pub mod contracts;
 pub mod limits;
 pub mod ports;
 pub mod scripts;
 
+pub use contracts::{ContractError, Contracts, RegistryError};
 pub use scripts::Scripts;

@@ -206,7 +206,8 @@ mod tests {
         let previous = OutPoint { transaction: TxId::default(), index: 0 };
         transaction.inputs = vec![health_chain_data::Input { previous, sequence: u32::MAX }];
         transaction.witnesses = vec![Witness::default()];
-        let (chain, id, outputs) = (ChainId::default(), transaction.id(), spent_outputs_hash(&[spent.clone()]));
+        let (chain, id, outputs) =
+            (ChainId::default(), transaction.id(), spent_outputs_hash(core::slice::from_ref(&spent)));
         let spend = |transaction| Spend {
             chain: &chain,
             transaction,
