@@ -3,6 +3,7 @@
 use health_chain::{
     application::objects::{FolderObjects, MemoryObjects},
     data::{
+        SecretKey,
         ports::{ScalarHasher, SingleVerifier},
         state::MemoryStore,
     },
@@ -44,4 +45,10 @@ fn memory_objects() {
 fn folder_objects() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     conformance::objects(&FolderObjects::open(folder.path()).expect("a new store opens"));
+}
+
+#[test]
+fn secret_key_signer() {
+    let key = SecretKey::from_bytes(&[7; 32]).expect("a small number is a secret key");
+    conformance::signer(&key);
 }

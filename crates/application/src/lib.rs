@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+pub mod audit;
 pub mod limits;
 pub mod objects;
 pub mod ports;
+pub mod tables;

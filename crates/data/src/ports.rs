@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::{
     hash::{Hash, sha256},
-    keys::{PublicKey, Signature},
+    keys::{PublicKey, SecretKey, Signature},
     merkle, pow,
     state::{Changes, Table},
 };
@@ -117,6 +117,17 @@ pub trait Signer: Send {
     /// # Errors
     /// Where the device refuses or can't be reached.
     fn sign(&self, message: &Hash, entropy: &[u8; 32]) -> Result<Signature, SignerError>;
+}
+
+/// The signer in memory.
+impl Signer for SecretKey {
+    fn public_key(&self) -> PublicKey {
+        Self::public_key(self)
+    }
+
+    fn sign(&self, message: &Hash, entropy: &[u8; 32]) -> Result<Signature, SignerError> {
+        Ok(Self::sign(self, message, entropy))
+    }
 }
 
 /// Why a signer did not sign.

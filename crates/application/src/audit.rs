@@ -1,0 +1,183 @@
+//! The audit log of a gateway: every permit and every denial, and the receipts of what was read.
+//!
+//! A chain sees grants, not reads. A gateway therefore keeps a log of its own as an RFC 6962 tree: whoever holds a
+//! [`Checkpoint`] can later check that an event is under it ([`Answer`]) and that the log has only grown ([`ConsistencyProof`]).
+//! The checkpoint's root is what the gateway anchors on the chain. What the log can't do is prove that a
+//! gateway wrote down everything it did; a reader's copy of a receipt shows what it left out.
+
+mod answer;
+mod checkpoint;
+mod event;
+
+pub use answer::{Answer, AnswerError, Entry};
+pub use checkpoint::{Checkpoint, CheckpointTerms};
+pub use event::{Access, AuditEvent, Outcome, ReadReceipt, ReceiptError, ReceiptTerms};
+
+use health_chain_data::{
+    Hash, ObjectId,
+    codec::{self, Wire},
+    merkle::{self, ConsistencyProof, Frontier, InclusionProof, Tree},
+    ports::{StateView, StoreError},
+    state::{self, Changes},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::tables::{AUDIT_BY_OBJECT, AUDIT_EVENTS};
+
+/// The log, with the hashes of its events in memory (32 bytes each); the events stand in the node's own tables.
+#[derive(Debug, Default)]
+pub struct AuditLog {
+    leaf_hashes: Vec<Hash>,
+    frontier: Frontier,
+}
+
+/// What the tables hold, so that a lost event is noticed.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Extent {
+    size: u64,
+    root: Hash,
+}
+
+impl Wire for Extent {
+    const MAX_BYTES: usize = 10 + 32;
+}
+
+/// Where the [`Extent`] stands; events have keys of 8 bytes.
+const EXTENT_KEY: &[u8] = b"extent";
+
+impl AuditLog {
+    /// Reads the log from the tables and checks that it is whole.
+    ///
+    /// # Errors
+    /// Where the tables can't be read, or hold other events than were written ([`StoreError::Damaged`]).
+    pub fn load(view: &dyn StateView) -> Result<Self, StoreError> {
+        let damaged = || StoreError::Damaged { table: AUDIT_EVENTS };
+        let mut log = Self::default();
+        let mut in_order = true;
+        view.scan(AUDIT_EVENTS, &[], &mut |key, event| {
+            if key != EXTENT_KEY {
+                in_order &= key == log.size().to_be_bytes();
+                log.push(merkle::leaf_hash(event));
+            }
+            in_order
+        })?;
+        let extent = state::read(view, AUDIT_EVENTS, EXTENT_KEY)?;
+        let found = (!log.leaf_hashes.is_empty()).then(|| log.extent());
+        if in_order && found == extent { Ok(log) } else { Err(damaged()) }
+    }
+
+    /// Adds an event: hands what is to be written to `commit`, which must make it durable, and returns the event's
+    /// index. Only then may what the event says be acted upon.
+    ///
+    /// # Errors
+    /// Where `commit` fails; then the log is as it was.
+    pub fn append<E>(&mut self, event: &AuditEvent, commit: impl FnOnce(&Changes) -> Result<(), E>) -> Result<u64, E> {
+        let bytes = codec::encode(event);
+        let leaf = merkle::leaf_hash(&bytes);
+        let index = self.size();
+        let mut grown = self.frontier.clone();
+        grown.append(leaf);
+        let mut changes = Changes::default();
+        changes.put(AUDIT_EVENTS, index.to_be_bytes(), bytes);
+        changes.put(AUDIT_EVENTS, EXTENT_KEY, codec::encode(&Extent { size: grown.size(), root: grown.root() }));
+        changes.put(AUDIT_BY_OBJECT, object_key(event.object(), index), []);
+        commit(&changes)?;
+        self.leaf_hashes.push(leaf);
+        self.frontier = grown;
+        Ok(index)
+    }
+
+    /// How many events there are.
+    pub fn size(&self) -> u64 {
+        self.frontier.size()
+    }
+
+    /// The tree hash over all events.
+    pub fn root(&self) -> Hash {
+        self.frontier.root()
+    }
+
+    /// That event `index` is under the root of the first `size` events; `None` where it is not among them, or there are fewer.
+    pub fn inclusion_proof(&self, index: u64, size: u64) -> Option<InclusionProof> {
+        self.tree(size)?.inclusion_proof(index)
+    }
+
+    /// That the first `old_size` events are the beginning of the first `new_size`; `None` where there are not that many.
+    pub fn consistency_proof(&self, old_size: u64, new_size: u64) -> Option<ConsistencyProof> {
+        ConsistencyProof::build(self.first(new_size)?, old_size)
+    }
+
+    /// Who read object X: its events from index `from` on, at most `limit` of them, each with the proof that it is
+    /// under `checkpoint`.
+    ///
+    /// # Errors
+    /// Where the tables can't be read, or the checkpoint is of another log ([`StoreError::Damaged`]).
+    pub fn answer(
+        &self,
+        view: &dyn StateView,
+        object: &ObjectId,
+        checkpoint: Checkpoint,
+        from: u64,
+        limit: usize,
+    ) -> Result<Answer, StoreError> {
+        let damaged = || StoreError::Damaged { table: AUDIT_EVENTS };
+        let tree = self.tree(checkpoint.terms.size).ok_or_else(damaged)?;
+        let mut indexes = Vec::new();
+        view.scan(AUDIT_BY_OBJECT, object.as_bytes(), &mut |key, _| {
+            let index = key.last_chunk().map_or(u64::MAX, |index| u64::from_be_bytes(*index));
+            if index >= from && index < tree.size() {
+                indexes.push(index);
+            }
+            indexes.len() < limit
+        })?;
+        let mut entries = Vec::new();
+        for index in indexes {
+            let event = state::read(view, AUDIT_EVENTS, &index.to_be_bytes())?.ok_or_else(damaged)?;
+            let proof = tree.inclusion_proof(index).ok_or_else(damaged)?;
+            entries.push(Entry { event, proof });
+        }
+        Ok(Answer { object: *object, checkpoint, entries })
+    }
+
+    /// [`ReadReceipt::hash`] of the object's last receipt, behind which the next one is put; zero where there is none.
+    ///
+    /// # Errors
+    /// Where the tables can't be read.
+    pub fn last_receipt(&self, view: &dyn StateView, object: &ObjectId) -> Result<Hash, StoreError> {
+        let mut indexes = Vec::new();
+        view.scan(AUDIT_BY_OBJECT, object.as_bytes(), &mut |key, _| {
+            indexes.extend(key.last_chunk::<8>().copied());
+            true
+        })?;
+        for index in indexes.iter().rev() {
+            if let Some(AuditEvent::Receipt(receipt)) = state::read(view, AUDIT_EVENTS, index)? {
+                return Ok(receipt.hash());
+            }
+        }
+        Ok(Hash::ZERO)
+    }
+
+    fn first(&self, size: u64) -> Option<&[Hash]> {
+        self.leaf_hashes.get(..usize::try_from(size).ok()?)
+    }
+
+    fn tree(&self, size: u64) -> Option<Tree> {
+        self.first(size).map(Tree::new)
+    }
+
+    fn push(&mut self, leaf: Hash) {
+        self.leaf_hashes.push(leaf);
+        self.frontier.append(leaf);
+    }
+
+    fn extent(&self) -> Extent {
+        Extent { size: self.size(), root: self.root() }
+    }
+}
+
+fn object_key(object: &ObjectId, index: u64) -> Vec<u8> {
+    [&object.as_bytes()[..], &index.to_be_bytes()].concat()
+}
+
+#[cfg(test)]
+mod tests;
