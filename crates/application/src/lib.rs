@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod attestation;
 pub mod audit;
 pub mod limits;
 pub mod objects;

@@ -11,3 +11,10 @@ pub const MAX_AUDIT_EVENT_BYTES: usize = 512;
 pub const MAX_ANSWER_ENTRIES: usize = 1_000;
 /// The longest encoded answer, in bytes: each event with the longest proof.
 pub const MAX_ANSWER_BYTES: usize = 1024 + MAX_ANSWER_ENTRIES * (MAX_AUDIT_EVENT_BYTES + 3 * 1024);
+
+/// Attestations under one issued root.
+pub const MAX_ATTESTATIONS: u32 = 1 << 20;
+/// The longest name of a kind of record, in bytes.
+pub const MAX_RECORD_TYPE_BYTES: usize = 64;
+/// The longest encoded attestation, in bytes.
+pub const MAX_ATTESTATION_BYTES: usize = 320;
