@@ -77,7 +77,8 @@ pub const fn sealed_bytes(plaintext_bytes: u64) -> Result<u64, SealError> {
 }
 
 /// The padded length for a length (Nikitin et al. 2019, "Reducing Metadata Leakage from Encrypted Files and
-/// Communication with PURBs", algorithm 1): at most 12 % more, and of all lengths up to 2^n only about n log n are left.
+/// Communication with PURBs", algorithm 1): at most 12 % more, so that the length of an object tells only
+/// O(log log length) bits of the length of its plaintext.
 pub const fn padme(length: u64) -> u64 {
     if length < 2 {
         return length;

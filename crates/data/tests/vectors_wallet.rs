@@ -36,6 +36,7 @@ fn bip39() {
     let cases: Value = serde_json::from_str(&file).unwrap();
     let cases = cases["english"].as_array().unwrap();
     assert_eq!(cases.len(), 24);
+    let mut refused = 0;
     for case in cases {
         let [entropy, phrase, seed, xprv] = [0, 1, 2, 3].map(|field| case[field].as_str().unwrap());
         let mnemonic = Mnemonic::from_entropy(&unhex(entropy)).unwrap();
@@ -43,14 +44,12 @@ fn bip39() {
         let wallet = Mnemonic::from_phrase(phrase).unwrap().to_seed("TREZOR");
         assert_eq!(hex::encode(wallet.as_bytes()), seed);
         assert_eq!(*ExtendedKey::from_seed(&wallet).unwrap().to_xprv(), xprv);
-        // Another word at the end breaks the checksum, but for one in 16 to 256.
         let last = phrase.rsplit(' ').next().unwrap();
         let other = phrase.replace(last, if last == "zoo" { "abandon" } else { "zoo" });
-        assert_ne!(
-            Mnemonic::from_phrase(&other).map(|words| words.phrase()).ok().as_deref().map(String::as_str),
-            Some(phrase)
-        );
+        refused += usize::from(Mnemonic::from_phrase(&other).err() == Some(MnemonicError::Checksum));
     }
+    // Of 12 words with a wrong one, one in 16 still has the right checksum by chance; of 24, one in 256.
+    assert_eq!(refused, 24);
 }
 
 #[test]

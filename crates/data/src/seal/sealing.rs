@@ -11,6 +11,7 @@ use super::{
     CHUNK_BYTES, LENGTH_BYTES, MAX_PLAINTEXT_BYTES, NONCE_BYTES, OpeningKey, SEALED_CHUNK_BYTES, SealingKey,
     content_bytes,
     header::{HEADER_BYTES, Header, associated_data, derive},
+    sealed_bytes,
 };
 use crate::{
     Hash, ObjectId,
@@ -68,7 +69,8 @@ pub fn seal(
     nonce: &[u8; NONCE_BYTES],
     plaintext: &[u8],
 ) -> Result<Sealed, SealError> {
-    let mut bytes = Vec::new();
+    let total = sealed_bytes(plaintext.len() as u64)?;
+    let mut bytes = Vec::with_capacity(usize::try_from(total).unwrap_or(0));
     let mut sealer = Sealer::new(key, object, version, nonce, plaintext.len() as u64, &mut bytes)?;
     sealer.write(plaintext, &mut bytes)?;
     let receipt = sealer.finish(&mut bytes)?;
