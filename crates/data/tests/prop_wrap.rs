@@ -47,6 +47,31 @@ fn the_recipient_can_open_the_record() {
 }
 
 #[test]
+fn the_layout_is_the_documented_one() {
+    use hpke::{
+        Deserializable, Kem as _, OpModeR, aead::ChaCha20Poly1305, kdf::HkdfSha256, kem::X25519HkdfSha256 as Kem,
+    };
+    let (_, wrap, _) = wrapped();
+    let (secret, _) = Kem::derive_keypair(&[6; 32]);
+    let enc = <Kem as hpke::Kem>::EncappedKey::from_bytes(&wrap.enc).unwrap();
+    let c = context();
+    let info = [
+        b"HC/wrap/v1",
+        c.chain.as_bytes().as_slice(),
+        c.object.as_bytes(),
+        &[2, 0, 0, 0],
+        &[5, 0, 0, 0],
+        c.owner.as_bytes(),
+        c.grantee.as_bytes(),
+    ]
+    .concat();
+    let (mode, ciphertext) = (OpModeR::Base, &wrap.ciphertext);
+    let plaintext =
+        hpke::single_shot_open::<ChaCha20Poly1305, HkdfSha256, Kem>(&mode, &secret, &enc, &info, ciphertext, b"");
+    assert_eq!(plaintext, Ok([[3; 32], [8; 32], sha256(b"document").0].concat()));
+}
+
+#[test]
 fn a_stranger_and_another_context_are_refused() {
     let (recipient, wrap, _) = wrapped();
     let refused = |recipient: &KemSecretKey, context: WrapContext| unwrap(recipient, &context, &wrap).err();
