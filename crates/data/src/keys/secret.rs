@@ -6,10 +6,7 @@ use k256::{NonZeroScalar, Scalar, ecdh::diffie_hellman, schnorr::SigningKey};
 use zeroize::Zeroizing;
 
 use super::{KeyError, PublicKey, Signature};
-use crate::{
-    Hash,
-    ports::{Signer, SignerError},
-};
+use crate::Hash;
 
 /// Bytes of a secret key.
 pub const SECRET_KEY_BYTES: usize = 32;
@@ -63,16 +60,6 @@ impl SecretKey {
         let sum = Zeroizing::new(**self.0.as_nonzero_scalar() + tweak);
         let sum = NonZeroScalar::new(*sum).into_option();
         Self(SigningKey::from(sum.expect("the tweak, a hash of the public key, is not minus the secret")))
-    }
-}
-
-impl Signer for SecretKey {
-    fn public_key(&self) -> PublicKey {
-        self.public_key()
-    }
-
-    fn sign(&self, message: &Hash, entropy: &[u8; 32]) -> Result<Signature, SignerError> {
-        Ok(self.sign(message, entropy))
     }
 }
 
