@@ -1,4 +1,172 @@
-//! Every limit of the network layer. The unit stands last in each name.
+//! Every limit of the network layer. The unit stands last in each name; counts have none.
+
+use health_chain_data::limits::{MAX_BLOCK_BYTES, MAX_HEADER_BYTES, MAX_TRANSACTION_BYTES};
+
+// Sizes on the wire.
 
 /// The longest address, in bytes.
 pub const MAX_ADDRESS_BYTES: usize = 256;
+/// The longest frame, in bytes: a maximal block in its envelope.
+pub const MAX_FRAME_BYTES: usize = MAX_BLOCK_BYTES + ENVELOPE_BYTES;
+/// What an envelope adds to the bytes it carries: tag, request id and length.
+pub const ENVELOPE_BYTES: usize = 32;
+/// The longest body of a request between applications, or of its answer, in bytes: a range of 256 KiB of a record, and what
+/// the application puts around it.
+pub const MAX_APP_BODY_BYTES: usize = 256 * 1024 + 4096;
+/// Items of one announcement, request, or list of what was not found.
+pub const MAX_ITEMS: usize = 2_048;
+/// Ids of one locator.
+pub const MAX_LOCATOR_IDS: usize = 64;
+/// Headers of one answer. An answer with this many says that more follow.
+pub const MAX_HEADERS: usize = 2_000;
+/// Addresses of one answer.
+pub const MAX_SHARED_ADDRESSES: usize = 128;
+
+// Connections.
+
+/// Connections that this node opens and keeps, unless its settings ask for fewer.
+pub const MAX_OUTBOUND_PEERS: usize = 8;
+/// Connections that other nodes opened.
+pub const MAX_INBOUND_PEERS: usize = 64;
+/// Dials under way at once.
+pub const MAX_DIALS: usize = 4;
+/// Addresses of the settings that are dialled whatever the address book says.
+pub const MAX_FIXED_PEERS: usize = 32;
+/// Addresses whose failed dials are remembered.
+pub const MAX_BACKOFFS: usize = 1_024;
+/// How long a dial may take, in milliseconds.
+pub const DIAL_TIMEOUT_MILLIS: u64 = 10_000;
+/// The wait after the first failed dial, in milliseconds. It doubles with each further one.
+pub const MIN_BACKOFF_MILLIS: u64 = 1_000;
+/// The longest wait between dials of one address, in milliseconds.
+pub const MAX_BACKOFF_MILLIS: u64 = 10 * 60 * 1_000;
+/// A connection that lasted this long was no failure, in milliseconds.
+pub const STABLE_MILLIS: u64 = 60_000;
+/// Outbound peers remembered over a restart, and dialled first.
+pub const MAX_ANCHORS: usize = 2;
+
+// Deadlines.
+
+/// How often the caller ticks at least, in milliseconds.
+pub const TICK_MILLIS: u64 = 100;
+/// How long both sides have for their greetings, in milliseconds.
+pub const HANDSHAKE_TIMEOUT_MILLIS: u64 = 10_000;
+/// The time between two pings, in milliseconds.
+pub const PING_INTERVAL_MILLIS: u64 = 30_000;
+/// How long the answer to a ping may take, in milliseconds.
+pub const PING_TIMEOUT_MILLIS: u64 = 20_000;
+/// How long the answer to a request for headers may take, in milliseconds.
+pub const HEADERS_TIMEOUT_MILLIS: u64 = 20_000;
+/// How long the next block of a request may take, in milliseconds.
+pub const BLOCK_TIMEOUT_MILLIS: u64 = 30_000;
+/// How long a requested transaction may take, in milliseconds, before another peer is asked.
+pub const TRANSACTION_TIMEOUT_MILLIS: u64 = 10_000;
+/// How long the answer to a request between applications may take, in milliseconds.
+pub const APP_TIMEOUT_MILLIS: u64 = 30_000;
+
+// Sync.
+
+/// Blocks of one request. One request per peer is under way, so a peer paces itself.
+pub const MAX_REQUESTED_BLOCKS: usize = 64;
+/// Blocks under way from all peers together.
+pub const MAX_BLOCKS_IN_FLIGHT: usize = 256;
+/// Requests for headers under way at once.
+pub const MAX_HEADER_REQUESTS: usize = 2;
+/// Blocks that were not taken and are left alone for a while.
+pub const MAX_POSTPONED_BLOCKS: usize = 1_024;
+/// How long a block that was not taken is left alone, in milliseconds.
+pub const POSTPONE_MILLIS: u64 = 1_000;
+/// How long a peer that had none of the blocks asked for is not asked for others, in milliseconds.
+pub const PAUSE_MILLIS: u64 = 5_000;
+/// How often one of the peers is asked for headers, even if nothing was announced, in milliseconds.
+pub const REFRESH_MILLIS: u64 = 30_000;
+/// Requests that a peer may leave unanswered before its connection is closed.
+pub const MAX_STALLS: u32 = 3;
+
+// Relay.
+
+/// Transactions under way from one peer.
+pub const MAX_FETCHES_PER_PEER: usize = 8_192;
+/// Transactions under way from all peers together.
+pub const MAX_FETCHES: usize = 65_536;
+/// Peers remembered as further sources of a transaction under way.
+pub const MAX_SOURCES: usize = 4;
+/// Items remembered as known to one peer.
+pub const MAX_KNOWN_ITEMS: usize = 8_192;
+/// Transactions remembered as dealt with.
+pub const MAX_RECENT_ITEMS: usize = 65_536;
+/// How long transactions wait to be announced together, in milliseconds. Blocks and revocations don't wait.
+pub const ANNOUNCE_MILLIS: u64 = 100;
+
+// Budgets of one peer. What was asked for is free.
+
+/// Messages per second.
+pub const MESSAGES_PER_SECOND: u64 = 1_000;
+/// Messages at once.
+pub const MAX_BURST_MESSAGES: u64 = 10_000;
+/// Bytes per second.
+pub const RECEIVED_PER_SECOND_BYTES: u64 = 4 * 1024 * 1024;
+/// Bytes at once.
+pub const MAX_RECEIVED_BURST_BYTES: u64 = 16 * 1024 * 1024;
+/// Bytes per second that a peer is served of what it asks for.
+pub const SERVED_PER_SECOND_BYTES: u64 = 64 * 1024 * 1024;
+/// Bytes at once that a peer is served of what it asks for.
+pub const MAX_SERVED_BURST_BYTES: u64 = 256 * 1024 * 1024;
+/// An answer to one request ends with the item that reaches this, in bytes; the rest is reported as not found.
+pub const MAX_ANSWER_BYTES: usize = 1024 * 1024;
+/// Transactions of one answer travel together, in frames that end with the transaction that reaches this, in bytes.
+pub const MAX_BATCH_BYTES: usize = 128 * 1024;
+/// What a transport has to hold for one peer that reads slowly, in bytes, before it may give up on the peer.
+pub const PEER_QUEUE_BYTES: usize = 2 * MAX_FRAME_BYTES;
+/// Requests between applications that await one peer's answer.
+pub const MAX_APP_REQUESTS: usize = 8;
+
+// Scores.
+
+/// Points at which a peer is banned.
+pub const BAN_POINTS: u32 = 100;
+/// The time in which one point is forgiven, in milliseconds.
+pub const FORGIVE_MILLIS: u64 = 10_000;
+/// How long a ban lasts, in milliseconds.
+pub const BAN_MILLIS: u64 = 24 * 60 * 60 * 1_000;
+/// Bans remembered.
+pub const MAX_BANS: usize = 4_096;
+/// Peers with points remembered.
+pub const MAX_SCORES: usize = 1_024;
+
+// Address book.
+
+/// Buckets of addresses heard of.
+pub const NEW_BUCKETS: usize = 256;
+/// Buckets of addresses that a connection succeeded to.
+pub const TRIED_BUCKETS: usize = 64;
+/// Addresses of one bucket.
+pub const BUCKET_SLOTS: usize = 32;
+/// Buckets that everything heard from one group of sources can reach.
+pub const NEW_BUCKETS_PER_SOURCE: usize = 16;
+/// Buckets that the tried addresses of one group can reach.
+pub const TRIED_BUCKETS_PER_GROUP: usize = 4;
+/// The time between two answers to a peer's requests for addresses, in milliseconds.
+pub const SHARE_ADDRESSES_MILLIS: u64 = 60_000;
+/// The time between two requests to a peer for addresses, in milliseconds.
+pub const ASK_ADDRESSES_MILLIS: u64 = 10 * 60 * 1_000;
+
+const _: () = {
+    let item = 33;
+    let length = 3;
+    assert!(MAX_APP_BODY_BYTES + ENVELOPE_BYTES <= MAX_FRAME_BYTES);
+    assert!(MAX_ITEMS * item + ENVELOPE_BYTES <= MAX_FRAME_BYTES);
+    assert!(MAX_HEADERS * (MAX_HEADER_BYTES + length) + ENVELOPE_BYTES <= MAX_FRAME_BYTES);
+    assert!(MAX_SHARED_ADDRESSES * (MAX_ADDRESS_BYTES + length) + ENVELOPE_BYTES <= MAX_FRAME_BYTES);
+    // A whole answer, ended by a maximal block, and all answers between applications fit into what the transport holds.
+    assert!(MAX_ANSWER_BYTES + MAX_FRAME_BYTES + MAX_APP_REQUESTS * MAX_APP_BODY_BYTES <= PEER_QUEUE_BYTES);
+    assert!(MAX_BATCH_BYTES + MAX_TRANSACTION_BYTES + MAX_ITEMS * length + ENVELOPE_BYTES <= MAX_FRAME_BYTES);
+    // One frame of any size never exceeds a full budget.
+    assert!(MAX_FRAME_BYTES as u64 <= MAX_RECEIVED_BURST_BYTES);
+    assert!(MAX_FRAME_BYTES as u64 <= MAX_SERVED_BURST_BYTES);
+    assert!(MAX_REQUESTED_BLOCKS <= MAX_ITEMS && MAX_REQUESTED_BLOCKS <= MAX_BLOCKS_IN_FLIGHT);
+    assert!(MAX_FETCHES_PER_PEER <= MAX_FETCHES && MAX_ITEMS <= MAX_FETCHES_PER_PEER);
+    assert!(MIN_BACKOFF_MILLIS <= MAX_BACKOFF_MILLIS);
+    assert!(NEW_BUCKETS_PER_SOURCE < NEW_BUCKETS && TRIED_BUCKETS_PER_GROUP < TRIED_BUCKETS);
+    assert!(TICK_MILLIS <= ANNOUNCE_MILLIS);
+};

@@ -1,15 +1,17 @@
 //! The seams of the network layer: how frames travel, what the chain above knows, and who takes what arrives.
 
-use alloc::{string::String, sync::Arc, vec::Vec};
+use alloc::{string::String, sync::Arc, vec, vec::Vec};
 use core::{fmt, time::Duration};
 
-use health_chain_data::{BlockId, Header, Height};
+use health_chain_data::{BlockId, Hash, Header, Height, TxId};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::{limits::MAX_ADDRESS_BYTES, message::text_at_most};
+
 /// Identifies a node: SHA-256 of its public node key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-pub struct PeerId(pub health_chain_data::Hash);
+pub struct PeerId(pub Hash);
 
 impl fmt::Display for PeerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -18,9 +20,15 @@ impl fmt::Display for PeerId {
 }
 
 /// Where a node can be reached: text that the transport understands (`127.0.0.1:7070` over QUIC), at most
-/// [`crate::limits::MAX_ADDRESS_BYTES`] long.
+/// [`MAX_ADDRESS_BYTES`] long.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-pub struct Address(pub String);
+pub struct Address(#[serde(deserialize_with = "text_at_most::<MAX_ADDRESS_BYTES, _>")] pub String);
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 /// Which frames leave first when a link is busy.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -82,7 +90,7 @@ pub enum Event {
     Connected {
         /// The peer.
         peer: PeerId,
-        /// Its address as seen from here.
+        /// Where this node dialled: the address that it dialled, letter by letter. Else the peer's address as seen from here.
         address: Address,
         /// Who dialled.
         direction: Direction,
@@ -148,7 +156,7 @@ pub trait TipView {
     fn block(&self, id: &BlockId) -> Option<Vec<u8>>;
 
     /// An encoded transaction that waits here.
-    fn transaction(&self, id: &health_chain_data::TxId) -> Option<Vec<u8>>;
+    fn transaction(&self, id: &TxId) -> Option<Vec<u8>>;
 }
 
 /// Takes what arrives, verifies it at once and says what it was worth. The network relays what is new and valid, and scores
@@ -167,6 +175,11 @@ pub trait Inbound {
     fn request(&mut self, peer: &PeerId, body: &[u8]) -> Option<Vec<u8>>;
 }
 
+/// The chain above, in both roles. Usually one object is both, so it is borrowed as one.
+pub trait Local: TipView + Inbound {}
+
+impl<T: TipView + Inbound> Local for T {}
+
 /// What something that arrived was worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -175,13 +188,48 @@ pub enum Verdict {
     Accepted(Priority),
     /// Valid as far as can be told, and already here.
     Known,
-    /// Not taken, through no fault of the sender: a parent is missing, the pool is full, this node's storage failed.
+    /// Not taken, through no fault of the sender: a parent is missing, the pool is full, it conflicts with something that was
+    /// here first, this node's storage failed.
     Ignored,
-    /// It breaks a rule that every node checks. The sender did not verify before it relayed.
+    /// It breaks a rule that every node checks, whatever its tip. The sender did not verify before it relayed, and is banned.
     Invalid {
         /// The rule.
         rule: &'static str,
     },
+}
+
+/// A chain that never grows beyond the header it was made with: for nodes that only relay addresses, and for tests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FixedTip(pub Header);
+
+impl TipView for FixedTip {
+    fn tip(&self) -> (BlockId, Height) {
+        (self.0.id(), Height::ZERO)
+    }
+
+    fn has_header(&self, id: &BlockId) -> bool {
+        self.0.id() == *id
+    }
+
+    fn locator(&self) -> Vec<BlockId> {
+        vec![self.0.id()]
+    }
+
+    fn headers_after(&self, _: &[BlockId], _: usize) -> Vec<Header> {
+        Vec::new()
+    }
+
+    fn missing_bodies(&self, _: usize) -> Vec<BlockId> {
+        Vec::new()
+    }
+
+    fn block(&self, _: &BlockId) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn transaction(&self, _: &TxId) -> Option<Vec<u8>> {
+        None
+    }
 }
 
 /// Takes nothing: for nodes that only relay addresses, and for tests.

@@ -1,0 +1,282 @@
+//! Headers first, then bodies: how a node catches up. Headers are asked of few peers, bodies of many, one request per peer at a
+//! time; what does not come in time is asked of another peer.
+
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
+
+use health_chain_data::{BlockId, Header, Height, Millis};
+
+use crate::{
+    limits::{
+        BLOCK_TIMEOUT_MILLIS, HEADERS_TIMEOUT_MILLIS, MAX_BLOCKS_IN_FLIGHT, MAX_HEADER_REQUESTS, MAX_HEADERS,
+        MAX_LOCATOR_IDS, MAX_POSTPONED_BLOCKS, MAX_REQUESTED_BLOCKS, MAX_STALLS, PAUSE_MILLIS, POSTPONE_MILLIS,
+        REFRESH_MILLIS,
+    },
+    message::{Item, Message},
+    ports::{PeerId, TipView, Verdict},
+    relay::Outbox,
+};
+
+pub(crate) struct Sync {
+    links: BTreeMap<PeerId, Link>,
+    fetching: BTreeMap<BlockId, PeerId>,
+    /// Blocks that came and were not taken, and until when they are left alone.
+    postponed: BTreeMap<BlockId, Millis>,
+    refresh_at: Millis,
+    last_refreshed: Option<PeerId>,
+    /// Something happened that may allow a further request.
+    is_due: bool,
+}
+
+/// One peer.
+struct Link {
+    /// The height that its greeting claimed: peers that claim more are asked first, and nothing else depends on it.
+    claimed: Height,
+    wants_headers: bool,
+    /// The last id that it announced and that was unknown then.
+    announced: Option<BlockId>,
+    headers_until: Option<Millis>,
+    /// The last header that it sent: the next request continues there, even on a branch that is not the best one yet.
+    last_header: Option<BlockId>,
+    batch: BTreeSet<BlockId>,
+    batch_until: Millis,
+    batch_delivered: bool,
+    paused_until: Millis,
+    stalls: u32,
+}
+
+impl Link {
+    const fn new(claimed: Height) -> Self {
+        Self {
+            claimed,
+            wants_headers: true,
+            announced: None,
+            headers_until: None,
+            last_header: None,
+            batch: BTreeSet::new(),
+            batch_until: Millis::ZERO,
+            batch_delivered: false,
+            paused_until: Millis::ZERO,
+            stalls: 0,
+        }
+    }
+
+    fn can_be_asked_for_blocks(&self, now: Millis) -> bool {
+        self.batch.is_empty() && self.paused_until <= now
+    }
+}
+
+impl Sync {
+    pub(crate) const fn new() -> Self {
+        Self {
+            links: BTreeMap::new(),
+            fetching: BTreeMap::new(),
+            postponed: BTreeMap::new(),
+            refresh_at: Millis::ZERO,
+            last_refreshed: None,
+            is_due: false,
+        }
+    }
+
+    pub(crate) fn joined(&mut self, peer: PeerId, claimed: Height) {
+        self.links.insert(peer, Link::new(claimed));
+        self.is_due = true;
+    }
+
+    pub(crate) fn left(&mut self, peer: &PeerId) {
+        if self.links.remove(peer).is_some() {
+            self.fetching.retain(|_, from| from != peer);
+            self.is_due = true;
+        }
+    }
+
+    /// Whether nothing is under way and nothing more is known to fetch. Without peers there is nothing to be in step with.
+    pub(crate) fn is_in_step(&self, view: &dyn TipView) -> bool {
+        let quiet = |link: &Link| !link.wants_headers && link.headers_until.is_none();
+        !self.links.is_empty() && self.links.values().all(quiet) && view.missing_bodies(1).is_empty()
+    }
+
+    /// The peer has a block. If this node keeps up otherwise, the block is requested at once: most often its parent is here.
+    pub(crate) fn announced(&mut self, now: Millis, peer: PeerId, id: BlockId, view: &dyn TipView) -> Outbox {
+        let keeps_up = self.fetching.is_empty() && self.links.values().all(|link| link.headers_until.is_none());
+        let Some(link) = self.links.get_mut(&peer) else { return Vec::new() };
+        link.paused_until = now;
+        self.is_due = true;
+        if view.has_header(&id) {
+            return Vec::new();
+        }
+        link.announced = Some(id);
+        if !keeps_up || !link.can_be_asked_for_blocks(now) || !view.missing_bodies(1).is_empty() {
+            return Vec::new();
+        }
+        Vec::from([self.request_blocks(now, peer, &[id])])
+    }
+
+    pub(crate) fn is_asked_for_headers(&self, peer: &PeerId) -> bool {
+        self.links.get(peer).is_some_and(|link| link.headers_until.is_some())
+    }
+
+    /// Headers came and were judged.
+    pub(crate) fn headers(&mut self, peer: &PeerId, headers: &[Header], verdict: Verdict) {
+        let Some(link) = self.links.get_mut(peer) else { return };
+        link.headers_until = None;
+        link.wants_headers = false;
+        link.announced = None;
+        self.is_due = true;
+        let Some(last) = headers.last().map(Header::id) else { return };
+        let more = headers.len() == MAX_HEADERS && matches!(verdict, Verdict::Accepted(_) | Verdict::Known);
+        // A peer that sends the same again has no more to say.
+        link.wants_headers = more && link.last_header != Some(last);
+        link.last_header = Some(last);
+        link.stalls = 0;
+    }
+
+    pub(crate) fn is_asked_for_block(&self, peer: &PeerId, id: &BlockId) -> bool {
+        self.fetching.get(id) == Some(peer)
+    }
+
+    /// A block came and was judged. `is_orphan`: its header does not fit on anything here.
+    pub(crate) fn block(&mut self, now: Millis, peer: &PeerId, id: BlockId, verdict: Verdict, is_orphan: bool) {
+        self.is_due = true;
+        if self.is_asked_for_block(peer, &id) {
+            self.fetching.remove(&id);
+        }
+        if verdict == Verdict::Ignored && !is_orphan && self.postponed.len() < MAX_POSTPONED_BLOCKS {
+            self.postponed.insert(id, now.saturating_add(POSTPONE_MILLIS));
+        }
+        let Some(link) = self.links.get_mut(peer) else { return };
+        link.wants_headers |= is_orphan;
+        if link.batch.remove(&id) {
+            link.batch_until = now.saturating_add(BLOCK_TIMEOUT_MILLIS);
+            link.batch_delivered = true;
+            link.stalls = 0;
+        }
+    }
+
+    /// The peer does not send these. Having sent none of its batch, it is left alone for a while.
+    pub(crate) fn not_found(&mut self, now: Millis, peer: &PeerId, id: &BlockId) {
+        let Some(link) = self.links.get_mut(peer) else { return };
+        if !link.batch.remove(id) {
+            return;
+        }
+        self.fetching.remove(id);
+        self.is_due = true;
+        if link.announced == Some(*id) {
+            link.announced = None;
+        }
+        if link.batch.is_empty() && !link.batch_delivered {
+            link.paused_until = now.saturating_add(PAUSE_MILLIS);
+        }
+    }
+
+    /// Takes back what did not come in time. Returns the peers that have left too much unanswered.
+    pub(crate) fn tick(&mut self, now: Millis) -> Vec<PeerId> {
+        let before = self.postponed.len();
+        self.postponed.retain(|_, until| now < *until);
+        self.is_due |= self.postponed.len() < before;
+        self.refresh(now);
+        let mut stalled = Vec::new();
+        for (peer, link) in &mut self.links {
+            let headers_overdue = link.headers_until.is_some_and(|until| until <= now);
+            let blocks_overdue = !link.batch.is_empty() && link.batch_until <= now;
+            if headers_overdue {
+                link.headers_until = None;
+                link.announced = None;
+            }
+            if blocks_overdue {
+                for id in core::mem::take(&mut link.batch) {
+                    self.fetching.remove(&id);
+                }
+                link.paused_until = now.saturating_add(PAUSE_MILLIS);
+            }
+            if headers_overdue || blocks_overdue {
+                self.is_due = true;
+                link.stalls += 1;
+                if link.stalls >= MAX_STALLS {
+                    stalled.push(*peer);
+                }
+            }
+            self.is_due |= link.paused_until != Millis::ZERO && link.paused_until <= now;
+        }
+        stalled
+    }
+
+    /// The requests that are possible now.
+    pub(crate) fn pump(&mut self, now: Millis, view: &dyn TipView) -> Outbox {
+        if !self.is_due {
+            return Vec::new();
+        }
+        self.is_due = false;
+        let mut outbox = self.request_headers(now, view);
+        outbox.extend(self.request_bodies(now, view));
+        outbox
+    }
+
+    /// Asks one peer after the other for headers, so that a lost announcement or a healed partition is noticed.
+    fn refresh(&mut self, now: Millis) {
+        if now < self.refresh_at {
+            return;
+        }
+        self.refresh_at = now.saturating_add(REFRESH_MILLIS);
+        let after_last = self.links.keys().find(|peer| Some(**peer) > self.last_refreshed);
+        let Some(next) = after_last.or_else(|| self.links.keys().next()).copied() else { return };
+        self.last_refreshed = Some(next);
+        self.links.get_mut(&next).expect("a key of the map").wants_headers = true;
+        self.is_due = true;
+    }
+
+    fn request_headers(&mut self, now: Millis, view: &dyn TipView) -> Outbox {
+        let asked = self.links.values().filter(|link| link.headers_until.is_some()).count();
+        let mut wanting: Vec<(Height, PeerId)> = Vec::new();
+        for (peer, link) in &mut self.links {
+            link.announced = link.announced.filter(|id| !view.has_header(id));
+            let announced = link.announced.is_some_and(|id| !self.fetching.contains_key(&id));
+            if link.headers_until.is_none() && (link.wants_headers || announced) {
+                wanting.push((link.claimed, *peer));
+            }
+        }
+        wanting.sort_by(|one, other| other.cmp(one));
+        wanting.truncate(MAX_HEADER_REQUESTS.saturating_sub(asked));
+        let mut outbox = Vec::new();
+        for (_, peer) in wanting {
+            let link = self.links.get_mut(&peer).expect("a key of the map");
+            link.wants_headers = false;
+            link.headers_until = Some(now.saturating_add(HEADERS_TIMEOUT_MILLIS));
+            let mut locator: Vec<BlockId> = link.last_header.into_iter().chain(view.locator()).collect();
+            locator.truncate(MAX_LOCATOR_IDS);
+            outbox.push((peer, Message::GetHeaders { locator }));
+        }
+        outbox
+    }
+
+    fn request_bodies(&mut self, now: Millis, view: &dyn TipView) -> Outbox {
+        let mut idle: Vec<(Height, PeerId)> = self
+            .links
+            .iter()
+            .filter(|(_, link)| link.can_be_asked_for_blocks(now))
+            .map(|(peer, link)| (link.claimed, *peer))
+            .collect();
+        if idle.is_empty() || self.fetching.len() >= MAX_BLOCKS_IN_FLIGHT {
+            return Vec::new();
+        }
+        idle.sort_by(|one, other| other.cmp(one));
+        let mut missing = view.missing_bodies(MAX_BLOCKS_IN_FLIGHT);
+        missing.retain(|id| !self.fetching.contains_key(id) && !self.postponed.contains_key(id));
+        missing.truncate(MAX_BLOCKS_IN_FLIGHT - self.fetching.len());
+        // An equal share for everyone, so that all links work; the lowest blocks go to the first.
+        let share = missing.len().div_ceil(idle.len()).clamp(1, MAX_REQUESTED_BLOCKS);
+        let batches = missing.chunks(share).zip(idle);
+        batches.map(|(batch, (_, peer))| self.request_blocks(now, peer, batch)).collect()
+    }
+
+    fn request_blocks(&mut self, now: Millis, peer: PeerId, ids: &[BlockId]) -> (PeerId, Message) {
+        let link = self.links.get_mut(&peer).expect("only joined peers are asked");
+        link.batch = ids.iter().copied().collect();
+        link.batch_until = now.saturating_add(BLOCK_TIMEOUT_MILLIS);
+        link.batch_delivered = false;
+        self.fetching.extend(ids.iter().map(|id| (*id, peer)));
+        (peer, Message::Request(ids.iter().copied().map(Item::Block).collect()))
+    }
+}
