@@ -2,7 +2,11 @@
 
 pub mod attestation;
 pub mod audit;
+pub mod identities;
+pub mod kinds;
 pub mod limits;
 pub mod objects;
+pub mod payload;
 pub mod ports;
+pub mod records;
 pub mod tables;

@@ -1,5 +1,7 @@
 //! Every limit of the application layer. The unit stands last in each name.
 
+use health_chain_data::limits::MAX_GENESIS_BYTES;
+
 /// The longest sealed object that a store keeps, in bytes.
 pub const MAX_OBJECT_BYTES: u64 = 1 << 40;
 
@@ -18,3 +20,34 @@ pub const MAX_ATTESTATIONS: u32 = 1 << 20;
 pub const MAX_RECORD_TYPE_BYTES: usize = 64;
 /// The longest encoded attestation, in bytes.
 pub const MAX_ATTESTATION_BYTES: usize = 320;
+/// Accreditation keys of one chain.
+pub const MAX_ACCREDITORS: usize = 32;
+/// Institutions that a genesis document may register.
+pub const MAX_INITIAL_INSTITUTIONS: usize = 256;
+/// The longest name of an institution, in bytes of UTF-8.
+pub const MAX_INSTITUTION_NAME_BYTES: usize = 128;
+
+/// How far after the median time past a grant may end, in seconds: 25 years. A grant that outlives its reason is a mistake, and a
+/// number that large is most often a wrong unit.
+pub const MAX_GRANT_AHEAD_SECONDS: u32 = 25 * 365 * 24 * 60 * 60;
+
+/// The longest payload of an operation on an object or an identity, in bytes.
+pub const MAX_OPERATION_BYTES: usize = 4 * 1024;
+
+/// How old an access request may be, in seconds.
+pub const MAX_REQUEST_AGE_SECONDS: u32 = 120;
+/// How far ahead of the gateway's clock an access request may be dated, in seconds.
+pub const MAX_REQUEST_AHEAD_SECONDS: u32 = 30;
+/// Requests whose nonces a gateway remembers at a time.
+pub const MAX_SEEN_REQUESTS: usize = 100_000;
+/// How far a revocation may be ahead of the object's sequence on the chain, in operations.
+pub const MAX_PENDING_OPERATIONS: u64 = 1_024;
+/// Grantees of one object whose revocations are kept apart; beyond them the whole object is denied.
+pub const MAX_DENIALS_PER_OBJECT: usize = 1_024;
+
+const _: () = {
+    let name_and_key_bytes = MAX_INSTITUTION_NAME_BYTES + 2 + 32;
+    assert!(MAX_INITIAL_INSTITUTIONS * name_and_key_bytes + MAX_ACCREDITORS * 32 < MAX_GENESIS_BYTES);
+    // Each approval: an index of at most two bytes and a signature.
+    assert!(MAX_ACCREDITORS * 66 + MAX_INSTITUTION_NAME_BYTES + 512 < MAX_OPERATION_BYTES);
+};

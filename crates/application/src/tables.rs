@@ -6,3 +6,17 @@ use health_chain_data::state::Table;
 pub const AUDIT_EVENTS: Table = Table(40);
 /// Node-local: object id and index of each event (40 bytes), with nothing under them.
 pub const AUDIT_BY_OBJECT: Table = Table(41);
+
+/// Node-local: revocations that this gateway has seen ([`crate::authorize::DenySet`]).
+pub const DENIALS: Table = Table(32);
+
+/// State: [`crate::records::ObjectState`] by object id (32 bytes).
+pub const OBJECTS: Table = Table(96);
+/// State: [`crate::records::GrantState`] by object id and grantee's key (64 bytes).
+pub const GRANTS: Table = Table(97);
+/// State: [`crate::records::IssueState`] by root (32 bytes).
+pub const ISSUES: Table = Table(98);
+/// State: [`crate::identities::Institution`] by its id (32 bytes).
+pub const INSTITUTIONS: Table = Table(99);
+/// State: since when and until when a key speaks for an institution, by key (32 bytes).
+pub const INSTITUTION_KEYS: Table = Table(100);
