@@ -97,4 +97,20 @@ mod tests {
         assert_eq!(root(leaves), node_hash(&node_hash(&a, &b), &c));
         assert_eq!(node_hash(&a, &b), sha256(&[&[1], a.as_bytes().as_slice(), b.as_bytes()].concat()));
     }
+
+    /// The example log of Certificate Transparency's reference implementation.
+    #[test]
+    fn the_reference_log_has_its_published_roots() {
+        let leaves =
+            ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"]
+                .map(|digits| hex::decode(digits).unwrap());
+        for (size, expected) in [
+            (1, "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"),
+            (2, "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125"),
+            (3, "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77"),
+            (8, "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328"),
+        ] {
+            assert_eq!(root(&leaves[..size]).to_hex(), expected, "{size} leaves");
+        }
+    }
 }

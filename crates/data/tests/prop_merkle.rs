@@ -2,7 +2,7 @@
 
 use health_chain_data::{
     Hash,
-    codec::{decode, encode},
+    codec::{CodecError, decode, encode},
     merkle::{ConsistencyProof, Frontier, InclusionProof, ProofError, Tree, leaf_hash, node_hash, root_of_hashes},
     sha256,
 };
@@ -72,6 +72,15 @@ fn sizes_at_the_edge_of_64_bits_are_handled() {
         let proof = ConsistencyProof { old_size, new_size, path: path.clone() };
         assert!(proof.verify(&Hash::ZERO, &Hash::ZERO).is_err());
     }
+}
+
+#[test]
+fn a_proof_of_more_hashes_than_any_tree_has_is_refused_before_it_is_read() {
+    let long = InclusionProof { leaf_index: 0, tree_size: 9, path: vec![Hash::ZERO; 65] };
+    let bytes = encode(&long);
+    assert!(matches!(decode::<InclusionProof>(&bytes), Err(CodecError::TooLong { .. })));
+    assert_eq!(decode::<InclusionProof>(&bytes[..100]), Err(CodecError::OutOfRange));
+    assert_eq!(decode::<ConsistencyProof>(&bytes[..100]), Err(CodecError::OutOfRange));
 }
 
 proptest! {

@@ -51,6 +51,18 @@ fn field(case: &Value, name: &str) -> Vec<u8> {
     case[name].as_str().map(unhex).unwrap_or_default()
 }
 
+/// RFC 9180, appendix A.2.1, for a checkout without the published file.
+#[test]
+fn first_of_rfc9180() {
+    through_our_types(&serde_json::json!({
+        "mode": 0,
+        "ikmR": "1ac01f181fdf9f352797655161c58b75c656a6cc2716dcb66372da835542e1df",
+        "pkRm": "4310ee97d88cc1f088a5576c77ab0cf5c3ac797f3d95139c6c84b5429c59662a",
+        "ikmE": "909a9b35d3dc4713a5e72a4da274b55d3d3821a37e5d099e74a647db583a904b",
+        "enc": "1afa08d3dec047a643885163f1180476fa7ddb54c6a8029ea33f95796bf2ac4a",
+    }));
+}
+
 #[test]
 fn rfc9180() {
     let Some(file) = published("crypto/hpke/rfc9180.json") else { return };
