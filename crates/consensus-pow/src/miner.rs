@@ -1,0 +1,186 @@
+//! Searching for nonces on threads: the hands of proof of work. Only the binary or a driver needs it; the engine does not know it.
+
+use std::{
+    boxed::Box,
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread::{self, JoinHandle},
+    vec::Vec,
+};
+
+use health_chain_consensus::ports::SearchTask;
+use health_chain_data::ports::BatchHasher;
+
+/// Nonces that a thread tries before it looks for a newer task: about ten milliseconds of a plain hasher, and less of a fast one.
+const SLICE_NONCES: u64 = 1 << 16;
+/// All nonces of a header.
+const ALL_NONCES: u64 = 1 << 32;
+
+/// How a search ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// This nonce meets the target.
+    Solved {
+        /// What was searched for.
+        task: SearchTask,
+        /// The nonce.
+        nonce: u32,
+    },
+    /// No nonce does.
+    Exhausted {
+        /// What was searched for.
+        task: SearchTask,
+    },
+}
+
+/// Threads that search for nonces, one task at a time. Dropping it stops and joins them.
+pub struct Miner {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+struct Shared {
+    hasher: Arc<dyn BatchHasher>,
+    report: Box<dyn Fn(Outcome) + Send + Sync>,
+    work: Mutex<Work>,
+    changed: Condvar,
+    /// Counts tasks; a slice of an older one is void. Read without the lock between slices.
+    generation: AtomicU64,
+    hashes: AtomicU64,
+}
+
+#[derive(Default)]
+struct Work {
+    task: Option<Arc<Running>>,
+    is_over: bool,
+}
+
+struct Running {
+    task: SearchTask,
+    generation: u64,
+    /// Where the next slice begins.
+    next: AtomicU64,
+    /// How many nonces have been tried to no avail.
+    tried: AtomicU64,
+}
+
+impl Miner {
+    /// Starts `threads` idle threads (at least one). `report` is called from them, once per task at most, and never for a task
+    /// that [`Miner::search`] or [`Miner::stop`] has replaced before its outcome was there; one that was just on its
+    /// way may still arrive, and the engine knows it by its task.
+    pub fn start(
+        threads: usize,
+        hasher: Arc<dyn BatchHasher>,
+        report: impl Fn(Outcome) + Send + Sync + 'static,
+    ) -> Self {
+        let shared = Arc::new(Shared {
+            hasher,
+            report: Box::new(report),
+            work: Mutex::default(),
+            changed: Condvar::new(),
+            generation: AtomicU64::new(0),
+            hashes: AtomicU64::new(0),
+        });
+        let spawn = |_| {
+            let shared = shared.clone();
+            thread::spawn(move || shared.run())
+        };
+        Self { threads: (0..threads.max(1)).map(spawn).collect(), shared }
+    }
+
+    /// Searches for `task` from now on, and for nothing else.
+    pub fn search(&self, task: SearchTask) {
+        self.shared.replace(Some(task));
+    }
+
+    /// Searches for nothing.
+    pub fn stop(&self) {
+        self.shared.replace(None);
+    }
+
+    /// How many hashes have been tried since the start. The difference over time is the hash rate.
+    pub fn hashes(&self) -> u64 {
+        self.shared.hashes.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Miner {
+    fn drop(&mut self) {
+        self.shared.replace(None);
+        self.shared.lock().is_over = true;
+        self.shared.changed.notify_all();
+        for thread in self.threads.drain(..) {
+            // A thread that panicked has nothing left to stop.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    fn replace(&self, task: Option<SearchTask>) {
+        let mut work = self.lock();
+        let generation = self.generation.fetch_add(1, Ordering::Relaxed) + 1;
+        work.task =
+            task.map(|task| Arc::new(Running { task, generation, next: AtomicU64::new(0), tried: AtomicU64::new(0) }));
+        self.changed.notify_all();
+    }
+
+    fn run(&self) {
+        let mut done = 0;
+        while let Some(running) = self.wait_for_newer(done) {
+            done = running.generation;
+            self.search(&running);
+        }
+    }
+
+    /// The task, once there is one newer than generation `done`; `None` when it is all over.
+    fn wait_for_newer(&self, done: u64) -> Option<Arc<Running>> {
+        let mut work = self.lock();
+        loop {
+            match &work.task {
+                _ if work.is_over => return None,
+                Some(running) if running.generation > done => return Some(running.clone()),
+                _ => work = self.changed.wait(work).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+
+    /// Takes slice after slice of the task until it is solved, exhausted or replaced.
+    fn search(&self, running: &Arc<Running>) {
+        while self.generation.load(Ordering::Relaxed) == running.generation {
+            let first = running.next.fetch_add(SLICE_NONCES, Ordering::Relaxed);
+            if first >= ALL_NONCES {
+                return;
+            }
+            let SearchTask { header, target } = &running.task;
+            let found = self.hasher.search_nonce(header, target, first as u32, SLICE_NONCES);
+            let tried = found.map_or(SLICE_NONCES, |nonce| u64::from(nonce) - first + 1);
+            self.hashes.fetch_add(tried, Ordering::Relaxed);
+            if let Some(nonce) = found {
+                return self.finish(running, Outcome::Solved { task: running.task.clone(), nonce });
+            }
+            if running.tried.fetch_add(SLICE_NONCES, Ordering::Relaxed) + SLICE_NONCES == ALL_NONCES {
+                return self.finish(running, Outcome::Exhausted { task: running.task.clone() });
+            }
+        }
+    }
+
+    /// Reports the outcome of a task, unless the task has been replaced or another thread was faster.
+    fn finish(&self, running: &Arc<Running>, outcome: Outcome) {
+        {
+            let mut work = self.lock();
+            if work.task.take_if(|current| current.generation == running.generation).is_none() {
+                return;
+            }
+            self.generation.fetch_add(1, Ordering::Relaxed);
+        }
+        (self.report)(outcome);
+    }
+
+    /// The lock guards plain data, which a panic elsewhere can't leave half-changed.
+    fn lock(&self) -> MutexGuard<'_, Work> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
