@@ -10,21 +10,27 @@ extern crate self as health_chain_incentive;
 mod common;
 
 pub mod coin;
+pub mod cycle;
 pub mod issuance;
 pub mod kinds;
 pub mod ledger;
 pub mod limits;
+pub mod mempool;
 pub mod parameters;
 pub mod ports;
 pub mod reward;
 pub mod spend;
 pub mod supply;
 pub mod tables;
+pub mod template;
 
 pub use coin::{Coin, coins};
+pub use cycle::{Mining, MiningCycle, Step};
 pub use issuance::Issuance;
 pub use ledger::{Funding, Ledger, LedgerError};
+pub use mempool::{Mempool, MempoolError, MempoolPolicy, TipState};
 pub use parameters::{IncentiveParameters, ParametersError, Reward, TokenRule};
 pub use reward::{RewardError, Rewards};
 pub use spend::SingleKey;
 pub use supply::{Supply, supply};
+pub use template::{Payout, Template, TemplateError};

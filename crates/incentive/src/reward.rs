@@ -8,6 +8,7 @@ use health_chain_data::{
     codec::{self, CodecError, Wire},
     ports::{StateView, StoreError},
     state::Overlay,
+    transaction::TransactionError,
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -50,8 +51,11 @@ pub enum RewardError {
         /// Where it stands.
         position: usize,
     },
-    /// A coinbase with inputs or witnesses.
-    #[error("the coinbase has inputs or witnesses")]
+    /// The coinbase is wrong by itself.
+    #[error("the coinbase is malformed")]
+    Malformed(#[source] TransactionError),
+    /// A coinbase with inputs.
+    #[error("the coinbase has inputs")]
     Inputs,
     /// A coinbase with a lock time.
     #[error("the coinbase has a lock time")]
@@ -77,12 +81,6 @@ pub enum RewardError {
         index: usize,
         /// Its token.
         token: TokenId,
-    },
-    /// An output of nothing.
-    #[error("output {index} of the coinbase carries no amount")]
-    ZeroAmount {
-        /// Which output.
-        index: usize,
     },
     /// An output whose lock the spend check refuses.
     #[error("the lock of output {index} of the coinbase is refused")]
@@ -123,13 +121,13 @@ impl RewardError {
     pub const fn rule(&self) -> &'static str {
         match self {
             Self::NotFirst { .. } => "reward-not-first",
+            Self::Malformed(_) => "reward-malformed",
             Self::Inputs => "reward-inputs",
             Self::LockTime => "reward-lock-time",
             Self::Empty => "reward-empty",
             Self::Payload(_) => "reward-payload",
             Self::Height { .. } => "reward-height",
             Self::Token { .. } => "reward-token",
-            Self::ZeroAmount { .. } => "reward-zero-amount",
             Self::Lock { source, .. } => source.rule,
             Self::Overflow => "reward-overflow",
             Self::TooHigh { .. } => "reward-too-high",
@@ -159,6 +157,14 @@ impl Rewards {
         Ok(limit(&self.parameters.reward, fees, supply::declared(view, self.parameters.fee_token)?.pool))
     }
 
+    /// Whether a coinbase may pay to `lock`.
+    ///
+    /// # Errors
+    /// The rule of the spend check that refuses it.
+    pub fn check_lock(&self, lock: &Lock) -> Result<(), Rejection> {
+        self.spends.check_lock(lock)
+    }
+
     /// A coinbase for the block at `height` that pays `amount`, which is not zero, to `lock`.
     pub fn coinbase(&self, height: Height, amount: Amount, lock: Lock) -> Transaction {
         let mut coinbase = Transaction::new(Kind::COINBASE, codec::encode(&CoinbasePayload { height }));
@@ -168,7 +174,8 @@ impl Rewards {
 
     /// What a well-formed coinbase takes.
     fn taken(&self, coinbase: &Transaction, context: &BlockContext) -> Result<Amount, RewardError> {
-        if !coinbase.inputs.is_empty() || !coinbase.witnesses.is_empty() {
+        coinbase.check().map_err(RewardError::Malformed)?;
+        if !coinbase.inputs.is_empty() {
             return Err(RewardError::Inputs);
         }
         if coinbase.lock_time != 0 {
@@ -185,9 +192,6 @@ impl Rewards {
         for (index, output) in coinbase.outputs.iter().enumerate() {
             if output.token != self.parameters.fee_token {
                 return Err(RewardError::Token { index, token: output.token });
-            }
-            if output.amount == Amount::ZERO {
-                return Err(RewardError::ZeroAmount { index });
             }
             self.spends.check_lock(&output.lock).map_err(|source| RewardError::Lock { index, source })?;
             taken = taken.checked_add(output.amount.0).ok_or(RewardError::Overflow)?;
@@ -267,5 +271,130 @@ fn limit(reward: &Reward, fees: Amount, pool: Amount) -> Amount {
             let share = Amount(u64::try_from(share).expect("at most the fees: alpha was checked to be at most one"));
             share.saturating_add(pool.0 / u64::from(window_blocks))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use health_chain_data::{TxId, state::MemoryStore};
+
+    use super::*;
+    use crate::common::{CNY, EUR, World, lock, owned, pay, rule};
+
+    const SMOOTHED: Reward = Reward::Smoothed { alpha_per_mille: 300, window_blocks: 7 };
+
+    /// A world whose next block holds one transfer that pays a fee of 60.
+    fn funded(reward: Reward) -> (World, Transaction) {
+        let mut world = World::new(reward);
+        let coins = world.fund(vec![pay(EUR, 100, 1)]);
+        let transfer = world.transfer(&coins, vec![pay(EUR, 40, 2)]);
+        (world, transfer)
+    }
+
+    #[test]
+    fn each_rule_on_coinbases_has_its_refusal() {
+        let (world, transfer) = funded(Reward::Immediate);
+        let outcome = |change: &dyn Fn(&mut Transaction)| {
+            let mut coinbase = world.rewards.coinbase(world.context.height, Amount(60), lock(5));
+            change(&mut coinbase);
+            rule(world.check_block(&world.block(vec![coinbase, transfer.clone()])))
+        };
+        assert_eq!(outcome(&|_| ()), "accepted");
+        assert_eq!(outcome(&|c| c.outputs[0].amount = Amount(59)), "accepted");
+        assert_eq!(outcome(&|c| c.outputs[0].amount = Amount(61)), "reward-too-high");
+        assert_eq!(outcome(&|c| c.outputs[0].amount = Amount::ZERO), "reward-malformed");
+        assert_eq!(outcome(&|c| c.outputs[0].token = CNY), "reward-token");
+        assert_eq!(outcome(&|c| c.outputs[0].lock = Lock::default()), "single-key-lock-form");
+        assert_eq!(outcome(&|c| c.outputs.clear()), "reward-empty");
+        assert_eq!(outcome(&|c| c.outputs = vec![pay(EUR, u64::MAX, 5), pay(EUR, 61, 5)]), "reward-overflow");
+        assert_eq!(outcome(&|c| c.outputs = vec![pay(EUR, 30, 5), pay(EUR, 31, 5)]), "reward-too-high");
+        assert_eq!(outcome(&|c| c.outputs = vec![pay(EUR, 30, 5), pay(EUR, 30, 6)]), "accepted");
+        assert_eq!(outcome(&|c| c.lock_time = 1), "reward-lock-time");
+        assert_eq!(outcome(&|c| c.payload.push(0)), "reward-payload");
+        assert_eq!(outcome(&|c| c.payload.clear()), "reward-payload");
+        assert_eq!(outcome(&|c| c.payload = codec::encode(&CoinbasePayload { height: Height(3) })), "reward-height");
+        assert_eq!(
+            outcome(&|c| {
+                c.inputs = transfer.inputs.clone();
+                c.witnesses = transfer.witnesses.clone();
+            }),
+            "reward-inputs"
+        );
+        let coinbase = world.rewards.coinbase(world.context.height, Amount(60), lock(5));
+        let block = world.block(vec![transfer.clone(), coinbase]);
+        let settled = world.rewards.settle(&mut Overlay::new(&world.store), &block, Amount(60), &world.context);
+        assert_eq!(rule(settled), "reward-not-first");
+    }
+
+    #[test]
+    fn a_coinbase_can_not_overwrite_a_coin() {
+        let (world, transfer) = funded(Reward::Immediate);
+        let coinbase = world.rewards.coinbase(world.context.height, Amount(60), lock(5));
+        let mut state = Overlay::new(&world.store);
+        make_coins(&mut state, &coinbase, &coinbase.id(), &world.context, true);
+        let block = world.block(vec![coinbase, transfer]);
+        let settled = world.rewards.settle(&mut state, &block, Amount(60), &world.context);
+        assert_eq!(rule(settled), "reward-duplicate");
+    }
+
+    #[test]
+    fn ids_of_coinbases_differ_by_height() {
+        let (world, _) = funded(Reward::Immediate);
+        let ids: [TxId; 2] = [1, 2].map(|height| world.rewards.coinbase(Height(height), Amount(60), lock(5)).id());
+        assert_ne!(ids[0], ids[1]);
+    }
+
+    #[test]
+    fn fees_that_nobody_took_from_coins_are_refused() {
+        let (world, _) = funded(Reward::Immediate);
+        let block = world.block(vec![]);
+        let settle = |fees| world.rewards.settle(&mut Overlay::new(&world.store), &block, Amount(fees), &world.context);
+        assert_eq!(rule(settle(101)), "reward-fees");
+        assert_eq!(rule(settle(u64::MAX)), "reward-fees");
+    }
+
+    #[test]
+    fn what_is_left_stays_in_the_pool_and_is_paid_out_later() {
+        let (mut world, transfer) = funded(SMOOTHED);
+        // 30 % of 60, and nothing from an empty pool.
+        assert_eq!(world.rewards.limit(&world.store, Amount(60)).unwrap(), Amount(18));
+        let coinbase = world.rewards.coinbase(world.context.height, Amount(18), lock(5));
+        let made = owned(&coinbase);
+        world.connect(vec![coinbase, transfer]);
+        assert!(Coin::read(&world.store, &made[0].0).unwrap().is_some_and(|coin| coin.coinbase));
+        assert_eq!(supply::declared(&world.store, EUR).unwrap().pool, Amount(42));
+        // A seventh of 42 from a block without fees.
+        assert_eq!(world.rewards.limit(&world.store, Amount::ZERO).unwrap(), Amount(6));
+        let coinbase = |amount| world.rewards.coinbase(world.context.height, Amount(amount), lock(5));
+        assert_eq!(rule(world.check_block(&world.block(vec![coinbase(7)]))), "reward-too-high");
+        let coinbase = coinbase(6);
+        world.connect(vec![coinbase]);
+        world.connect(vec![]);
+        assert_eq!(supply::declared(&world.store, EUR).unwrap().pool, Amount(36));
+        assert!(supply::audit(&world.store, world.ledger.parameters()).is_ok());
+    }
+
+    #[test]
+    fn limits_round_down_and_never_exceed_what_there_is() {
+        let smoothed = |alpha_per_mille, window_blocks| Reward::Smoothed { alpha_per_mille, window_blocks };
+        assert_eq!(limit(&SMOOTHED, Amount(9), Amount(6)), Amount(2));
+        assert_eq!(limit(&SMOOTHED, Amount(10), Amount(7)), Amount(4));
+        assert_eq!(limit(&smoothed(0, u32::MAX), Amount::MAX, Amount::ZERO), Amount::ZERO);
+        assert_eq!(limit(&smoothed(1000, 1), Amount(u64::MAX - 5), Amount(5)), Amount::MAX);
+        assert_eq!(limit(&smoothed(999, 1), Amount::MAX, Amount::ZERO), Amount(18_428_297_329_635_842_063));
+        assert_eq!(limit(&Reward::Immediate, Amount::MAX, Amount(9)), Amount::MAX);
+    }
+
+    #[test]
+    fn contradicting_counters_are_damage() {
+        let (mut world, transfer) = funded(Reward::Immediate);
+        let mut state = Overlay::new(&world.store);
+        Supply { minted: Amount(1), ..Supply::default() }.write(&mut state, CNY);
+        let changes = state.into_changes().unwrap();
+        health_chain_data::ports::ChainStore::commit(&mut world.store, &changes).unwrap();
+        let outcome = world.check_block(&world.block(vec![transfer]));
+        assert!(matches!(outcome, Err(ExecuteError::Store(StoreError::Damaged { .. }))));
+        let empty = MemoryStore::default();
+        assert!(world.rewards.limit(&empty, Amount::ZERO).is_err());
     }
 }

@@ -1,6 +1,6 @@
 //! A small chain of coins to test against: one ledger with two tokens on a store in memory. Shared by the unit tests and by the
 //! tests in this folder, of which none uses all of it.
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 extern crate alloc;
 
@@ -8,9 +8,9 @@ use alloc::{sync::Arc, vec, vec::Vec};
 
 use health_chain_consensus::ports::{BlockContext, Effect, ExecuteError, Executor, RewardRule};
 use health_chain_data::{
-    Amount, Block, BlockId, Body, ChainId, Genesis, Hash, Header, Height, Input, Kind, Lock, OutPoint, Output,
-    PublicKey, SecretKey, Signature, Timestamp, TokenId, Transaction, Witness,
-    ports::{ChainStore, ScalarHasher, SignatureClaim, Signer, SignerError, SingleVerifier, Verifier},
+    Amount, Block, BlockId, Body, ChainId, Genesis, Header, Height, Input, Kind, Lock, OutPoint, Output, SecretKey,
+    Timestamp, TokenId, Transaction, Witness,
+    ports::{ChainStore, ScalarHasher, SignatureClaim, SingleVerifier, Verifier},
     state::{Changes, MemoryStore, Overlay},
 };
 use health_chain_incentive::{
@@ -23,20 +23,8 @@ pub const MATURITY: u32 = 10;
 /// A kind that needs no inputs, as a withdrawal of consent does.
 pub const FREE: Kind = Kind(19);
 
-pub struct Key(pub SecretKey);
-
-impl Signer for Key {
-    fn public_key(&self) -> PublicKey {
-        self.0.public_key()
-    }
-
-    fn sign(&self, message: &Hash, entropy: &[u8; 32]) -> Result<Signature, SignerError> {
-        Ok(self.0.sign(message, entropy))
-    }
-}
-
-pub fn key(seed: u8) -> Key {
-    Key(SecretKey::from_bytes(&[seed; 32]).unwrap())
+pub fn key(seed: u8) -> SecretKey {
+    SecretKey::from_bytes(&[seed; 32]).unwrap()
 }
 
 pub fn lock(seed: u8) -> Lock {
@@ -188,7 +176,7 @@ impl World {
         let message = Issuance::message(&self.chain(), &transaction).unwrap();
         for seed in [103, 101] {
             let issuer = key(seed);
-            let signature = issuer.sign(&message, &[0; 32]).unwrap();
+            let signature = issuer.sign(&message, &[0; 32]);
             Issuance::add_signature(&mut transaction, rule, &issuer.public_key(), signature).unwrap();
         }
         transaction

@@ -1,0 +1,259 @@
+//! The mining cycle (paper 2.4, Algorithm 1) as a state machine between the consensus engine and whoever drives the node.
+//!
+//! | Algorithm 1 | here |
+//! |---|---|
+//! | while the period lasts, collect transactions from the network | [`Mempool::submit`], at any time; [`MiningCycle::refresh`] |
+//! | verify by kind, discard what fails | the pool's executor |
+//! | add what is valid to the candidate block | [`template::build`], when the engine asks for a block |
+//! | search a nonce that meets the target | the engine, through [`Action::Search`] |
+//! | no competitor came: broadcast the block | [`Step::Publish`] |
+//! | else: verify the competitor, add it to the chain | [`MiningCycle::tip_changed`]; the own candidate is void |
+
+use alloc::{sync::Arc, vec::Vec};
+
+use health_chain_consensus::{parameters::ConsensusParameters, ports::Action, verify::BLOCK_VERSION};
+use health_chain_data::{Block, Header, Lock, Millis, ports::BatchHasher};
+
+use crate::{
+    mempool::{Mempool, TipState},
+    reward::Rewards,
+    template::{self, Payout, TemplateError},
+};
+
+/// How this node makes blocks.
+#[derive(Clone)]
+pub struct Mining {
+    /// What a block may hold, as the genesis document says.
+    pub limits: ConsensusParameters,
+    /// Who takes the rewards, and by which rule; `None` leaves them to the chain's pool.
+    pub payout: Option<(Arc<Rewards>, Lock)>,
+    /// How long a search runs before its candidate is built anew with what has arrived meanwhile.
+    pub refresh_millis: u64,
+}
+
+/// One node's mining cycle. The driver passes it what the engine wants and does what it answers.
+pub struct MiningCycle {
+    mining: Mining,
+    hasher: Arc<dyn BatchHasher>,
+    candidate: Option<Candidate>,
+    searching: bool,
+}
+
+struct Candidate {
+    block: Block,
+    built: Millis,
+    arrivals: u64,
+}
+
+/// What the driver is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Feed the engine this candidate ([`health_chain_consensus::ports::Input::Candidate`]), and hand back what it then wants.
+    Candidate(Header),
+    /// What the engine wants of the driver itself: to search, to stop, to wake it.
+    Engine(Action),
+    /// A sealed block: verify and store it like anybody's, and announce it.
+    Publish(Block),
+}
+
+impl MiningCycle {
+    /// A cycle that has no candidate yet.
+    pub const fn new(mining: Mining, hasher: Arc<dyn BatchHasher>) -> Self {
+        Self { mining, hasher, candidate: None, searching: false }
+    }
+
+    /// The candidate being sealed, if there is one.
+    pub fn candidate(&self) -> Option<&Block> {
+        self.candidate.as_ref().map(|candidate| &candidate.block)
+    }
+
+    /// A valid block came in, own or not: the candidate is void. The driver tells the pool ([`Mempool::tip_changed`]) and the engine too.
+    pub fn tip_changed(&mut self) {
+        self.candidate = None;
+        self.searching = false;
+    }
+
+    /// Turns what the engine wants into what the driver is to do. A header sealed for a candidate that is void by now leads to nothing.
+    ///
+    /// # Errors
+    /// Where a candidate was asked for and can't be built.
+    pub fn handle(
+        &mut self,
+        now: Millis,
+        actions: Vec<Action>,
+        pool: &Mempool,
+        tip: &TipState<'_>,
+    ) -> Result<Vec<Step>, TemplateError> {
+        let mut steps = Vec::with_capacity(actions.len());
+        for action in actions {
+            match action {
+                Action::Build => steps.push(self.build(now, pool, tip)?),
+                Action::Sealed(header) => steps.extend(self.publish(header)),
+                other => {
+                    self.searching = match other {
+                        Action::Search(_) => true,
+                        Action::StopSearch => false,
+                        _ => self.searching,
+                    };
+                    steps.push(Step::Engine(other));
+                }
+            }
+        }
+        Ok(steps)
+    }
+
+    /// Builds the candidate anew if its search has run long enough and something has arrived since. To be called now and then.
+    ///
+    /// # Errors
+    /// Where the candidate can't be built; the old one stays.
+    pub fn refresh(&mut self, now: Millis, pool: &Mempool, tip: &TipState<'_>) -> Result<Option<Step>, TemplateError> {
+        let due = |candidate: &Candidate| {
+            now.saturating_sub(candidate.built.0).0 >= self.mining.refresh_millis
+                && candidate.arrivals != pool.arrivals()
+        };
+        if self.searching && self.candidate.as_ref().is_some_and(due) {
+            self.build(now, pool, tip).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    fn build(&mut self, now: Millis, pool: &Mempool, tip: &TipState<'_>) -> Result<Step, TemplateError> {
+        let payout = self.mining.payout.as_ref().map(|(rewards, lock)| Payout { rewards, lock });
+        let body = template::build(pool, tip, &self.mining.limits, payout)?.body;
+        let header = Header {
+            version: BLOCK_VERSION,
+            parent: tip.id,
+            root: body.root(&*self.hasher),
+            // Later than the median of the last eleven, whatever this node's clock says.
+            time: now.timestamp().max(tip.context.median_time_past.saturating_add(1)),
+            seal: Vec::new(),
+        };
+        let block = Block { header: header.clone(), body };
+        self.candidate = Some(Candidate { block, built: now, arrivals: pool.arrivals() });
+        Ok(Step::Candidate(header))
+    }
+
+    /// The sealed block, if the header is the candidate's; seal and time are the engine's to set.
+    fn publish(&mut self, header: Header) -> Option<Step> {
+        let is_for = |candidate: &Candidate| {
+            let own = &candidate.block.header;
+            (own.version, own.parent, own.root) == (header.version, header.parent, header.root)
+        };
+        let candidate = self.candidate.take_if(|candidate| is_for(candidate))?;
+        self.searching = false;
+        Some(Step::Publish(Block { header, body: candidate.block.body }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use health_chain_consensus::ports::SearchTask;
+    use health_chain_data::{
+        Amount, BlockId, Kind,
+        ports::{ScalarHasher, SingleVerifier},
+    };
+
+    use super::*;
+    use crate::{
+        MempoolPolicy, Reward,
+        common::{EUR, World, lock, pay},
+    };
+
+    const NOW: Millis = Millis(2_000_000_000_000);
+
+    fn tip(world: &World) -> TipState<'_> {
+        TipState { id: BlockId::default(), context: world.context, state: &world.store }
+    }
+
+    fn cycle(world: &World) -> (MiningCycle, Mempool) {
+        let payout = Some((Arc::new(Rewards::new(&world.ledger)), lock(5)));
+        let mining = Mining { limits: ConsensusParameters::default(), payout, refresh_millis: 1000 };
+        let pool = Mempool::new(
+            MempoolPolicy::default(),
+            world.executor.clone(),
+            Arc::new(SingleVerifier),
+            BlockId::default(),
+        );
+        (MiningCycle::new(mining, Arc::new(ScalarHasher)), pool)
+    }
+
+    fn search() -> Action {
+        Action::Search(SearchTask { header: [0; 80], target: [0xff; 32] })
+    }
+
+    fn candidate(steps: Vec<Step>) -> Header {
+        match steps.as_slice() {
+            [Step::Candidate(header)] => header.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_candidate_is_built_sealed_and_published() {
+        let mut world = World::new(Reward::Immediate);
+        let coins = world.fund(vec![pay(EUR, 100, 1)]);
+        let (mut cycle, mut pool) = cycle(&world);
+        let transfer = world.transfer(&coins, vec![pay(EUR, 90, 2)]);
+        pool.submit(NOW, transfer.clone(), &tip(&world)).unwrap();
+
+        let mut header = candidate(cycle.handle(NOW, vec![Action::Build], &pool, &tip(&world)).unwrap());
+        assert_eq!((header.time, header.seal.len()), (NOW.timestamp(), 0));
+        assert_eq!(
+            cycle.handle(NOW, vec![search(), Action::WakeAt(NOW)], &pool, &tip(&world)).unwrap(),
+            vec![Step::Engine(search()), Step::Engine(Action::WakeAt(NOW))]
+        );
+        header.seal = vec![1, 2, 3];
+        let steps = cycle.handle(NOW, vec![Action::Sealed(header.clone())], &pool, &tip(&world)).unwrap();
+        let [Step::Publish(block)] = steps.as_slice() else { panic!("{steps:?}") };
+        assert_eq!(block.header, header);
+        assert_eq!(block.transactions()[0].kind, Kind::COINBASE);
+        assert_eq!(block.transactions()[0].outputs[0].amount, Amount(10));
+        assert_eq!(block.transactions()[1], transfer);
+        assert!(world.check_block(block).is_ok());
+        // The same seal twice publishes nothing twice.
+        assert_eq!(cycle.handle(NOW, vec![Action::Sealed(header)], &pool, &tip(&world)).unwrap(), vec![]);
+    }
+
+    #[test]
+    fn a_competitor_voids_the_candidate() {
+        let world = World::new(Reward::Immediate);
+        let (mut cycle, pool) = cycle(&world);
+        let header = candidate(cycle.handle(NOW, vec![Action::Build], &pool, &tip(&world)).unwrap());
+        let other = Header { parent: BlockId(header.root), ..header.clone() };
+        assert_eq!(cycle.handle(NOW, vec![Action::Sealed(other)], &pool, &tip(&world)).unwrap(), vec![]);
+        assert!(cycle.candidate().is_some());
+        cycle.tip_changed();
+        assert!(cycle.candidate().is_none());
+        assert_eq!(cycle.handle(NOW, vec![Action::Sealed(header)], &pool, &tip(&world)).unwrap(), vec![]);
+    }
+
+    #[test]
+    fn a_long_search_takes_up_what_has_arrived() {
+        let mut world = World::new(Reward::Immediate);
+        let coins = world.fund(vec![pay(EUR, 100, 1)]);
+        let (mut cycle, mut pool) = cycle(&world);
+        let (later, late) = (Millis(NOW.0 + 999), Millis(NOW.0 + 1000));
+        let first = candidate(cycle.handle(NOW, vec![Action::Build], &pool, &tip(&world)).unwrap());
+        assert_eq!(cycle.refresh(late, &pool, &tip(&world)).unwrap(), None);
+        cycle.handle(NOW, vec![search()], &pool, &tip(&world)).unwrap();
+        assert_eq!(cycle.refresh(late, &pool, &tip(&world)).unwrap(), None);
+        pool.submit(NOW, world.transfer(&coins, vec![]), &tip(&world)).unwrap();
+        assert_eq!(cycle.refresh(later, &pool, &tip(&world)).unwrap(), None);
+        let second = candidate(cycle.refresh(late, &pool, &tip(&world)).unwrap().into_iter().collect());
+        assert_ne!(second.root, first.root);
+        assert_eq!(cycle.refresh(late, &pool, &tip(&world)).unwrap(), None);
+        cycle.handle(NOW, vec![Action::StopSearch], &pool, &tip(&world)).unwrap();
+        assert_eq!(cycle.refresh(Millis::MAX, &pool, &tip(&world)).unwrap(), None);
+    }
+
+    #[test]
+    fn a_clock_behind_the_chain_does_not_make_void_blocks() {
+        let world = World::new(Reward::Immediate);
+        let (mut cycle, pool) = cycle(&world);
+        let header = candidate(cycle.handle(Millis(0), vec![Action::Build], &pool, &tip(&world)).unwrap());
+        assert_eq!(header.time, world.context.median_time_past.saturating_add(1));
+    }
+}
