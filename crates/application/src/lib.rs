@@ -2,6 +2,7 @@
 
 pub mod attestation;
 pub mod audit;
+pub mod document;
 pub mod identities;
 pub mod kinds;
 pub mod limits;

@@ -20,6 +20,11 @@ pub const MAX_ATTESTATIONS: u32 = 1 << 20;
 pub const MAX_RECORD_TYPE_BYTES: usize = 64;
 /// The longest encoded attestation, in bytes.
 pub const MAX_ATTESTATION_BYTES: usize = 320;
+/// The longest media type of a record, in bytes.
+pub const MAX_MEDIA_TYPE_BYTES: usize = 127;
+/// The longest encoded description of a document, in bytes.
+pub const MAX_DESCRIPTION_BYTES: usize = 4 * 1024;
+
 /// Accreditation keys of one chain.
 pub const MAX_ACCREDITORS: usize = 32;
 /// Institutions that a genesis document may register.

@@ -1,4 +1,5 @@
-//! The seams of the application layer: where sealed objects are kept, and what a record's format says about itself.
+//! The seams of the application layer: where sealed objects are kept, what a record's format says about itself, and where
+//! randomness comes from.
 
 use std::{
     fmt,
@@ -6,8 +7,9 @@ use std::{
     ops::Range,
 };
 
-use health_chain_data::ObjectId;
+use health_chain_data::{ObjectId, tagged_hash};
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 /// Names one version of one object. Made of an id, never of a caller's string, so no name leads out of a store.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -118,5 +120,53 @@ impl RecordFormat for Opaque {
 
     fn check(&self, _: &[u8]) -> Result<(), FormatError> {
         Ok(())
+    }
+}
+
+/// Where keys, nonces and blinding values come from.
+pub trait Entropy {
+    /// 32 fresh random bytes, never given before.
+    ///
+    /// # Errors
+    /// Where the source fails.
+    fn draw(&mut self) -> Result<Zeroizing<[u8; 32]>, EntropyError>;
+}
+
+/// The source of randomness failed.
+#[derive(Debug, Error)]
+#[error("the source of randomness failed")]
+pub struct EntropyError(#[source] pub getrandom::Error);
+
+/// The operating system's randomness.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemEntropy;
+
+impl Entropy for SystemEntropy {
+    fn draw(&mut self) -> Result<Zeroizing<[u8; 32]>, EntropyError> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        getrandom::fill(&mut *bytes).map_err(EntropyError)?;
+        Ok(bytes)
+    }
+}
+
+/// Bytes that follow from a seed: for tests and simulations that must run twice alike. Whoever knows the seed knows them all.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SeededEntropy {
+    seed: u64,
+    drawn: u64,
+}
+
+impl SeededEntropy {
+    /// The sequence of this seed, from its beginning.
+    pub const fn new(seed: u64) -> Self {
+        Self { seed, drawn: 0 }
+    }
+}
+
+impl Entropy for SeededEntropy {
+    fn draw(&mut self) -> Result<Zeroizing<[u8; 32]>, EntropyError> {
+        self.drawn += 1;
+        let bytes = tagged_hash("HC/seeded/v1", &[&self.seed.to_le_bytes(), &self.drawn.to_le_bytes()]);
+        Ok(Zeroizing::new(bytes.0))
     }
 }
