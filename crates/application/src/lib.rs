@@ -11,3 +11,4 @@ pub mod payload;
 pub mod ports;
 pub mod records;
 pub mod tables;
+pub mod wallet;

@@ -1,6 +1,6 @@
 //! Every limit of the application layer. The unit stands last in each name.
 
-use health_chain_data::limits::MAX_GENESIS_BYTES;
+use health_chain_data::{limits::MAX_GENESIS_BYTES, wrap::MAX_WRAP_BYTES};
 
 /// The longest sealed object that a store keeps, in bytes.
 pub const MAX_OBJECT_BYTES: u64 = 1 << 40;
@@ -24,6 +24,11 @@ pub const MAX_ATTESTATION_BYTES: usize = 320;
 pub const MAX_MEDIA_TYPE_BYTES: usize = 127;
 /// The longest encoded description of a document, in bytes.
 pub const MAX_DESCRIPTION_BYTES: usize = 4 * 1024;
+
+/// The longest encoded record of a wallet, in bytes.
+pub const MAX_OWNED_RECORD_BYTES: usize = 32 + 2 * 5 + MAX_WRAP_BYTES;
+/// The longest encoded reader of a wallet, in bytes.
+pub const MAX_READER_BYTES: usize = 1024;
 
 /// Accreditation keys of one chain.
 pub const MAX_ACCREDITORS: usize = 32;

@@ -1,0 +1,144 @@
+//! Coins: finding, choosing and spending them.
+
+use std::collections::BTreeMap;
+
+use health_chain_consensus::ports::BlockContext;
+use health_chain_data::{
+    Amount, Input, Lock, OutPoint, Output, TokenId, Transaction, Witness, limits::MAX_INPUTS, ports::StateView,
+};
+use health_chain_incentive::{Coin, IncentiveParameters, SingleKey, coins, kinds};
+
+use super::{Branch, Wallet, WalletError};
+use crate::ports::Entropy;
+
+type Found = (OutPoint, Coin);
+
+impl Wallet {
+    /// A lock that only this wallet opens, under a key never used before.
+    ///
+    /// # Errors
+    /// As for [`Wallet::new_relationship_key`].
+    pub fn new_lock(&mut self) -> Result<Lock, WalletError> {
+        Ok(SingleKey::lock(&self.new_relationship_key()?.key.public_key()))
+    }
+
+    /// The coins that a transaction in the next block can spend. Reads all coins of the chain once for every key.
+    ///
+    /// # Errors
+    /// Where the wallet's store or the chain's state can't be read.
+    pub fn coins(
+        &self,
+        view: &dyn StateView,
+        parameters: &IncentiveParameters,
+        context: &BlockContext,
+    ) -> Result<Vec<Found>, WalletError> {
+        let mut found = Vec::new();
+        for index in 0..self.handed_out(Branch::Relationship)? {
+            let lock = SingleKey::lock(&self.relationship_key(index)?.public_key());
+            found.extend(coins(view, &lock)?);
+        }
+        found.retain(|(point, coin)| {
+            coin.spendable_from(parameters.coinbase_maturity) <= context.height && !self.reserved.contains(point)
+        });
+        Ok(found)
+    }
+
+    /// A payment of `outputs`, not yet funded.
+    pub fn payment(outputs: Vec<Output>) -> Transaction {
+        Transaction { outputs, ..Transaction::new(kinds::TRANSFER, Vec::new()) }
+    }
+
+    /// Pays for `transaction`: adds inputs for its outputs and `fee`, the change under a new key, and signs. The transaction may be
+    /// anybody's, so this is also how a fee is sponsored. Its coins are not used again until [`Wallet::release`].
+    ///
+    /// # Errors
+    /// Where it spends something already, the coins don't suffice, or a key or randomness can't be had; then it is as it was.
+    pub fn fund(
+        &mut self,
+        transaction: &mut Transaction,
+        fee: Amount,
+        view: &dyn StateView,
+        parameters: &IncentiveParameters,
+        context: &BlockContext,
+        entropy: &mut dyn Entropy,
+    ) -> Result<(), WalletError> {
+        if !transaction.inputs.is_empty() {
+            return Err(WalletError::HasInputs { inputs: transaction.inputs.len() });
+        }
+        let mut funded = transaction.clone();
+        let mut chosen = Vec::new();
+        let available = self.coins(view, parameters, context)?;
+        for (token, needed) in needs(&transaction.outputs, parameters.fee_token, fee)? {
+            let (coins, change) = choose(&available, token, needed)?;
+            chosen.extend(coins);
+            if change > Amount::ZERO {
+                funded.outputs.push(Output { token, amount: change, lock: self.new_lock()? });
+            }
+        }
+        if chosen.len() > MAX_INPUTS {
+            return Err(WalletError::TooManyCoins { limit: MAX_INPUTS });
+        }
+        funded.inputs =
+            chosen.iter().map(|(previous, _)| Input { previous: *previous, sequence: Input::FINAL }).collect();
+        funded.witnesses = vec![Witness::default(); chosen.len()];
+        self.sign(&mut funded, &chosen, context, entropy)?;
+        self.reserved.extend(chosen.iter().map(|(point, _)| *point));
+        *transaction = funded;
+        Ok(())
+    }
+
+    /// Makes the coins of a transaction that came to nothing available again.
+    pub fn release(&mut self, transaction: &Transaction) {
+        for input in &transaction.inputs {
+            self.reserved.remove(&input.previous);
+        }
+    }
+
+    fn sign(
+        &self,
+        transaction: &mut Transaction,
+        chosen: &[Found],
+        context: &BlockContext,
+        entropy: &mut dyn Entropy,
+    ) -> Result<(), WalletError> {
+        let spent: Vec<Output> = chosen.iter().map(|(_, coin)| coin.output.clone()).collect();
+        for index in 0..self.handed_out(Branch::Relationship)? {
+            let key = self.relationship_key(index)?;
+            let lock = SingleKey::lock(&key.public_key());
+            if spent.iter().any(|output| output.lock == lock) {
+                SingleKey::sign(transaction, &context.chain, &spent, &key, &*entropy.draw()?)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How much of each token the outputs and the fee take.
+fn needs(outputs: &[Output], fee_token: TokenId, fee: Amount) -> Result<BTreeMap<TokenId, Amount>, WalletError> {
+    let mut needs = BTreeMap::from([(fee_token, fee)]);
+    for output in outputs {
+        let need = needs.entry(output.token).or_default();
+        *need = need.checked_add(output.amount.0).ok_or(WalletError::Overflow { token: output.token })?;
+    }
+    needs.retain(|_, need| *need > Amount::ZERO);
+    Ok(needs)
+}
+
+/// The fewest coins that suffice, and the change: largest first.
+fn choose(available: &[Found], token: TokenId, needed: Amount) -> Result<(Vec<Found>, Amount), WalletError> {
+    let mut candidates: Vec<&Found> = available.iter().filter(|(_, coin)| coin.output.token == token).collect();
+    candidates.sort_by_key(|(point, coin)| (std::cmp::Reverse(coin.output.amount), *point));
+    let mut chosen = Vec::new();
+    let mut sum = Amount::ZERO;
+    for (point, coin) in candidates {
+        if sum >= needed {
+            break;
+        }
+        sum = sum.checked_add(coin.output.amount.0).ok_or(WalletError::Overflow { token })?;
+        chosen.push((*point, coin.clone()));
+    }
+    match sum.checked_sub(needed.0) {
+        Some(change) => Ok((chosen, change)),
+        None => Err(WalletError::Insufficient { token, needed, available: sum }),
+    }
+}
