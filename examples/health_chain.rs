@@ -1,1 +1,3 @@
+//! The main job.
+
 fn main() {}

@@ -1,1 +1,3 @@
+//! The health chain node and its command line.
+
 fn main() {}

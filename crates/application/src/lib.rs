@@ -6,6 +6,7 @@ pub mod document;
 pub mod identities;
 pub mod kinds;
 pub mod limits;
+pub mod node;
 pub mod objects;
 pub mod payload;
 pub mod ports;

@@ -15,7 +15,7 @@ pub mod target;
 
 pub use engine::ProofOfWork;
 #[cfg(feature = "miner")]
-pub use miner::{Miner, Outcome};
+pub use miner::Miner;
 pub use parameters::{ParametersError, PowParameters, Retarget};
 pub use seal::{PowSealError, Seal};
 pub use target::{CompactError, Target};

@@ -10,30 +10,13 @@ use std::{
     vec::Vec,
 };
 
-use health_chain_consensus::ports::SearchTask;
+use health_chain_consensus::ports::{SearchOutcome, SearchTask, Searcher};
 use health_chain_data::ports::BatchHasher;
 
 /// Nonces that a thread tries before it looks for a newer task: about ten milliseconds of a plain hasher, and less of a fast one.
 const SLICE_NONCES: u64 = 1 << 16;
 /// All nonces of a header.
 const ALL_NONCES: u64 = 1 << 32;
-
-/// How a search ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// This nonce meets the target.
-    Solved {
-        /// What was searched for.
-        task: SearchTask,
-        /// The nonce.
-        nonce: u32,
-    },
-    /// No nonce does.
-    Exhausted {
-        /// What was searched for.
-        task: SearchTask,
-    },
-}
 
 /// Threads that search for nonces, one task at a time. Dropping it stops and joins them.
 pub struct Miner {
@@ -43,7 +26,7 @@ pub struct Miner {
 
 struct Shared {
     hasher: Arc<dyn BatchHasher>,
-    report: Box<dyn Fn(Outcome) + Send + Sync>,
+    report: Box<dyn Fn(SearchOutcome) + Send + Sync>,
     work: Mutex<Work>,
     changed: Condvar,
     /// Counts tasks; a slice of an older one is void. Read without the lock between slices.
@@ -68,12 +51,12 @@ struct Running {
 
 impl Miner {
     /// Starts `threads` idle threads (at least one). `report` is called from them, once per task at most, and never for a task
-    /// that [`Miner::search`] or [`Miner::stop`] has replaced before its outcome was there; one that was just on its
+    /// that [`Searcher::search`] or [`Searcher::stop`] has replaced before its outcome was there; one that was just on its
     /// way may still arrive, and the engine knows it by its task.
     pub fn start(
         threads: usize,
         hasher: Arc<dyn BatchHasher>,
-        report: impl Fn(Outcome) + Send + Sync + 'static,
+        report: impl Fn(SearchOutcome) + Send + Sync + 'static,
     ) -> Self {
         let shared = Arc::new(Shared {
             hasher,
@@ -89,19 +72,18 @@ impl Miner {
         };
         Self { threads: (0..threads.max(1)).map(spawn).collect(), shared }
     }
+}
 
-    /// Searches for `task` from now on, and for nothing else.
-    pub fn search(&self, task: SearchTask) {
+impl Searcher for Miner {
+    fn search(&self, task: SearchTask) {
         self.shared.replace(Some(task));
     }
 
-    /// Searches for nothing.
-    pub fn stop(&self) {
+    fn stop(&self) {
         self.shared.replace(None);
     }
 
-    /// How many hashes have been tried since the start. The difference over time is the hash rate.
-    pub fn hashes(&self) -> u64 {
+    fn hashes(&self) -> u64 {
         self.shared.hashes.load(Ordering::Relaxed)
     }
 }
@@ -159,16 +141,16 @@ impl Shared {
             let tried = found.map_or(SLICE_NONCES, |nonce| u64::from(nonce) - first + 1);
             self.hashes.fetch_add(tried, Ordering::Relaxed);
             if let Some(nonce) = found {
-                return self.finish(running, Outcome::Solved { task: running.task.clone(), nonce });
+                return self.finish(running, SearchOutcome::Solved { task: running.task.clone(), nonce });
             }
             if running.tried.fetch_add(SLICE_NONCES, Ordering::Relaxed) + SLICE_NONCES == ALL_NONCES {
-                return self.finish(running, Outcome::Exhausted { task: running.task.clone() });
+                return self.finish(running, SearchOutcome::Exhausted { task: running.task.clone() });
             }
         }
     }
 
     /// Reports the outcome of a task, unless the task has been replaced or another thread was faster.
-    fn finish(&self, running: &Arc<Running>, outcome: Outcome) {
+    fn finish(&self, running: &Arc<Running>, outcome: SearchOutcome) {
         {
             let mut work = self.lock();
             if work.task.take_if(|current| current.generation == running.generation).is_none() {

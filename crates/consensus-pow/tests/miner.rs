@@ -7,8 +7,8 @@ use std::{
     time::Duration,
 };
 
-use health_chain_consensus::ports::SearchTask;
-use health_chain_consensus_pow::{Miner, Outcome};
+use health_chain_consensus::ports::{SearchOutcome, SearchTask, Searcher};
+use health_chain_consensus_pow::Miner;
 use health_chain_data::{
     ports::{BatchHasher, ScalarHasher},
     pow::meets_target,
@@ -36,7 +36,7 @@ impl BatchHasher for Barren {
     }
 }
 
-fn start(threads: usize, hasher: impl BatchHasher + 'static) -> (Miner, mpsc::Receiver<Outcome>) {
+fn start(threads: usize, hasher: impl BatchHasher + 'static) -> (Miner, mpsc::Receiver<SearchOutcome>) {
     let (sender, outcomes) = mpsc::channel();
     let report = move |outcome| sender.send(outcome).expect("the test listens for as long as the miner lives");
     (Miner::start(threads, Arc::new(hasher), report), outcomes)
@@ -48,7 +48,7 @@ fn what_it_finds_meets_the_target() {
         let (miner, outcomes) = start(threads, ScalarHasher);
         for mark in 0..4 {
             miner.search(task(mark, 2));
-            let Outcome::Solved { task: solved, nonce } = outcomes.recv_timeout(PATIENCE).unwrap() else {
+            let SearchOutcome::Solved { task: solved, nonce } = outcomes.recv_timeout(PATIENCE).unwrap() else {
                 panic!("one in 65,536 hashes meets this target")
             };
             assert_eq!(solved, task(mark, 2));
@@ -64,7 +64,7 @@ fn what_it_finds_meets_the_target() {
 fn a_header_without_a_solution_is_exhausted_once() {
     let (miner, outcomes) = start(2, Barren);
     miner.search(task(1, 32));
-    assert_eq!(outcomes.recv_timeout(PATIENCE).unwrap(), Outcome::Exhausted { task: task(1, 32) });
+    assert_eq!(outcomes.recv_timeout(PATIENCE).unwrap(), SearchOutcome::Exhausted { task: task(1, 32) });
     assert_eq!(miner.hashes(), 1 << 32);
     drop(miner);
     assert!(outcomes.recv().is_err(), "one outcome per task");
@@ -79,7 +79,7 @@ fn a_new_task_takes_the_place_of_the_old_one() {
     }
     miner.search(task(2, 1));
     let outcome = outcomes.recv_timeout(PATIENCE).unwrap();
-    assert!(matches!(outcome, Outcome::Solved { task: solved, .. } if solved == task(2, 1)));
+    assert!(matches!(outcome, SearchOutcome::Solved { task: solved, .. } if solved == task(2, 1)));
     miner.search(task(3, 32));
     miner.stop();
     // Whatever a thread had begun is one slice; after that nothing moves.

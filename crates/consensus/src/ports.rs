@@ -115,6 +115,50 @@ pub struct SearchTask {
     pub target: [u8; 32],
 }
 
+/// How a search ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SearchOutcome {
+    /// This nonce meets the target.
+    Solved {
+        /// What was searched for.
+        task: SearchTask,
+        /// The nonce.
+        nonce: u32,
+    },
+    /// No nonce does.
+    Exhausted {
+        /// What was searched for.
+        task: SearchTask,
+    },
+}
+
+/// Searches for nonces off the driver's thread: carries out [`Action::Search`] and [`Action::StopSearch`] for whoever drives the
+/// engine. Outcomes go to whom the searcher was made for.
+pub trait Searcher: Send {
+    /// Searches for `task` from now on, and for nothing else.
+    fn search(&self, task: SearchTask);
+
+    /// Searches for nothing.
+    fn stop(&self);
+
+    /// How many nonces have been tried since the start. The difference over time is the hash rate.
+    fn hashes(&self) -> u64;
+}
+
+/// Searches for nothing: for nodes that make no blocks, and for engines that need no search.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoSearch;
+
+impl Searcher for NoSearch {
+    fn search(&self, _: SearchTask) {}
+
+    fn stop(&self) {}
+
+    fn hashes(&self) -> u64 {
+        0
+    }
+}
+
 /// A rule on seals that a header breaks. `rule` names it; the source carries the values.
 #[derive(Debug, Error)]
 #[error("seal refused by rule {rule}")]

@@ -1,0 +1,329 @@
+//! The node's one thread: takes events, commands and outcomes of searches one after the other, and hands out what follows.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
+
+use health_chain_consensus::{
+    Accepted, EngineInput,
+    ports::{Action as EngineAction, SearchOutcome, Searcher},
+};
+use health_chain_data::{Block, Millis, Transaction, TxId};
+use health_chain_incentive::cycle::{MiningCycle, Step};
+use health_chain_network::{
+    Action, Address, Event, Network, PeerId, Report, RequestFailure, RequestId, TipView, Transport, carry_out,
+};
+use tracing::{debug, info, warn};
+
+use super::{
+    NodeEvent,
+    local::{Local, SubmitError, priority, tip_state},
+};
+
+/// How often deadlines are looked at, in milliseconds.
+const TICK_MILLIS: u64 = 100;
+/// The longest wait for something to happen, in milliseconds.
+const PATIENCE_MILLIS: u64 = 50;
+/// How long to rest where nothing happens and the transport does not wait.
+const PAUSE: Duration = Duration::from_millis(1);
+/// Events taken from the transport before commands get their turn.
+const EVENTS_PER_ROUND: usize = 256;
+
+/// The time, in milliseconds since the Unix epoch.
+pub type Clock = Arc<dyn Fn() -> Millis + Send + Sync>;
+
+/// What another thread wants of the node's.
+pub(super) enum Command {
+    /// Run this on the node's thread.
+    Run(Box<dyn FnOnce(&mut Core) + Send>),
+    /// A search has ended.
+    Searched(SearchOutcome),
+    /// Stop.
+    Stop,
+}
+
+/// Waits for the answer to a request.
+type Answer = mpsc::Sender<Result<Vec<u8>, RequestFailure>>;
+
+pub(super) struct Core {
+    pub(super) local: Local,
+    pub(super) network: Network,
+    pub(super) transport: Box<dyn Transport>,
+    pub(super) searcher: Box<dyn Searcher>,
+    pub(super) cycle: Option<MiningCycle>,
+    pub(super) listeners: Vec<mpsc::Sender<NodeEvent>>,
+    pub(super) clock: Clock,
+    commands: mpsc::Receiver<Command>,
+    requests: BTreeMap<RequestId, Answer>,
+    wake_engine_at: Option<Millis>,
+    next_tick: Millis,
+}
+
+impl Core {
+    pub(super) fn new(
+        local: Local,
+        network: Network,
+        transport: Box<dyn Transport>,
+        searcher: Box<dyn Searcher>,
+        clock: Clock,
+        commands: mpsc::Receiver<Command>,
+    ) -> Self {
+        Self {
+            local,
+            network,
+            transport,
+            searcher,
+            cycle: None,
+            listeners: Vec::new(),
+            clock,
+            commands,
+            requests: BTreeMap::new(),
+            wake_engine_at: None,
+            next_tick: Millis::ZERO,
+        }
+    }
+
+    /// Runs until it is told to stop, or nobody is left to tell it.
+    pub(super) fn run(mut self) {
+        loop {
+            self.local.now = (self.clock)();
+            if !self.take_commands() {
+                break;
+            }
+            let mut patience = self.patience();
+            let waiting_since = Instant::now();
+            for _ in 0..EVENTS_PER_ROUND {
+                let Some(event) = self.transport.poll(patience) else {
+                    // A transport in memory does not wait.
+                    if patience > PAUSE && waiting_since.elapsed() < PAUSE {
+                        thread::sleep(PAUSE);
+                    }
+                    break;
+                };
+                patience = Duration::ZERO;
+                self.local.now = (self.clock)();
+                self.take_event(event);
+            }
+            self.local.now = (self.clock)();
+            self.tick();
+            self.publish_events();
+        }
+        self.searcher.stop();
+        info!("stopped");
+    }
+
+    fn take_commands(&mut self) -> bool {
+        loop {
+            match self.commands.try_recv() {
+                Ok(Command::Run(run)) => run(self),
+                Ok(Command::Searched(SearchOutcome::Solved { task, nonce })) => {
+                    self.step_engine(EngineInput::Solved { task, nonce });
+                }
+                Ok(Command::Searched(SearchOutcome::Exhausted { task })) => {
+                    self.step_engine(EngineInput::Exhausted { task });
+                }
+                Ok(Command::Stop) | Err(mpsc::TryRecvError::Disconnected) => return false,
+                Err(mpsc::TryRecvError::Empty) => return true,
+            }
+        }
+    }
+
+    fn patience(&self) -> Duration {
+        let due = self.wake_engine_at.map_or(self.next_tick, |at| at.min(self.next_tick));
+        Duration::from_millis(due.saturating_sub(self.local.now.0).0.min(PATIENCE_MILLIS))
+    }
+
+    fn take_event(&mut self, event: Event) {
+        let before = self.local.tip();
+        let actions = self.network.handle(self.local.now, event, &mut self.local);
+        self.carry_out(actions);
+        if self.local.tip() != before {
+            self.restart_mining();
+        }
+    }
+
+    fn tick(&mut self) {
+        let now = self.local.now;
+        if self.wake_engine_at.is_some_and(|at| at <= now) {
+            self.wake_engine_at = None;
+            self.step_engine(EngineInput::Tick);
+        }
+        if self.next_tick > now {
+            return;
+        }
+        self.next_tick = now.saturating_add(TICK_MILLIS);
+        let actions = self.network.tick(now, &mut self.local);
+        self.carry_out(actions);
+        let expired = self.local.pool.expire(now);
+        self.publish(expired.into_iter().map(|id| NodeEvent::Dropped { id }).collect());
+        self.refresh_candidate();
+    }
+
+    /// Does what the network wants, and tells it at once what came of it.
+    pub(super) fn carry_out(&mut self, actions: Vec<Action>) {
+        let mut pending = VecDeque::from([actions]);
+        while let Some(actions) = pending.pop_front() {
+            let (events, rest) = carry_out(&mut *self.transport, actions);
+            for action in rest {
+                self.note(action);
+            }
+            pending.extend(events.into_iter().map(|event| self.network.handle(self.local.now, event, &mut self.local)));
+        }
+    }
+
+    fn note(&mut self, action: Action) {
+        match action {
+            Action::Answered { request, outcome, .. } => {
+                if let Some(answer) = self.requests.remove(&request) {
+                    // Fails where the asker has given up.
+                    let _ = answer.send(outcome);
+                }
+            }
+            Action::Report(Report::Joined { peer, address, .. }) => {
+                info!(%peer, %address, "peer joined");
+                self.publish(vec![NodeEvent::PeerJoined { peer }]);
+            }
+            Action::Report(Report::Left { peer }) => {
+                info!(%peer, "peer left");
+                self.publish(vec![NodeEvent::PeerLeft { peer }]);
+            }
+            Action::Report(Report::Penalised { peer, offence, is_banned }) => {
+                warn!(%peer, ?offence, is_banned, "peer penalised");
+                self.publish(vec![NodeEvent::PeerPenalised { peer, is_banned }]);
+            }
+            Action::Report(report) => debug!(?report, "network"),
+            _ => {}
+        }
+    }
+
+    /// Asks another node's application.
+    pub(super) fn request(&mut self, peer: PeerId, body: Vec<u8>, answer: Answer) {
+        match self.network.app_request(self.local.now, peer, body) {
+            Ok((request, actions)) => {
+                self.requests.insert(request, answer);
+                self.carry_out(actions);
+            }
+            Err(error) => {
+                debug!(%peer, %error, "request not sent");
+                // Fails where the asker has given up.
+                let _ = answer.send(Err(RequestFailure::Disconnected));
+            }
+        }
+    }
+
+    /// Takes a transaction of this node's own, and tells the others.
+    pub(super) fn submit(&mut self, transaction: Transaction) -> Result<TxId, SubmitError> {
+        let priority = priority(&transaction);
+        let id = self.local.accept_transaction(transaction)?;
+        let actions = self.network.announce_transaction(id, priority);
+        self.carry_out(actions);
+        self.refresh_candidate();
+        self.publish_events();
+        Ok(id)
+    }
+
+    /// Takes a block of this node's own, and tells the others.
+    pub(super) fn submit_block(&mut self, block: Block) -> Result<Accepted, SubmitError> {
+        let id = block.id();
+        let accepted = self.local.accept_block(block)?;
+        if matches!(accepted, Accepted::Connected(_)) {
+            let actions = self.network.announce_block(id);
+            self.carry_out(actions);
+            self.restart_mining();
+        }
+        self.publish_events();
+        Ok(accepted)
+    }
+
+    pub(super) fn dial(&mut self, address: Address) {
+        self.carry_out(vec![Action::Dial(address)]);
+    }
+
+    /// Makes blocks from now on, or stops to.
+    pub(super) fn set_mining(&mut self, cycle: Option<MiningCycle>) {
+        self.cycle = cycle;
+        self.searcher.stop();
+        self.wake_engine_at = None;
+        self.restart_mining();
+    }
+
+    fn restart_mining(&mut self) {
+        if let Some(cycle) = &mut self.cycle {
+            cycle.tip_changed();
+            self.step_engine(EngineInput::Tip);
+        }
+    }
+
+    fn step_engine(&mut self, input: EngineInput) {
+        if self.cycle.is_none() {
+            return;
+        }
+        let actions = self.local.chain.step_engine(self.local.now, input);
+        self.advance(actions);
+    }
+
+    fn refresh_candidate(&mut self) {
+        let Some(cycle) = &mut self.cycle else { return };
+        match cycle.refresh(self.local.now, &self.local.pool, &tip_state(&self.local.chain)) {
+            Ok(None) => {}
+            Ok(Some(Step::Candidate(header))) => self.step_engine(EngineInput::Candidate(header)),
+            Ok(Some(step)) => debug!(?step, "a refreshed candidate leads to nothing else"),
+            Err(error) => warn!(%error, "no candidate"),
+        }
+    }
+
+    /// One turn of the mining cycle after the other, until it waits for the outside again.
+    fn advance(&mut self, actions: Vec<EngineAction>) {
+        let mut pending = VecDeque::from([actions]);
+        while let Some(actions) = pending.pop_front() {
+            let Some(cycle) = &mut self.cycle else { return };
+            let tip = tip_state(&self.local.chain);
+            let steps = match cycle.handle(self.local.now, actions, &self.local.pool, &tip) {
+                Ok(steps) => steps,
+                Err(error) => {
+                    warn!(%error, "no candidate");
+                    continue;
+                }
+            };
+            for step in steps {
+                match step {
+                    Step::Candidate(header) => {
+                        let input = EngineInput::Candidate(header);
+                        pending.push_back(self.local.chain.step_engine(self.local.now, input));
+                    }
+                    Step::Publish(block) => self.publish_block(block),
+                    Step::Engine(EngineAction::Search(task)) => self.searcher.search(task),
+                    Step::Engine(EngineAction::StopSearch) => self.searcher.stop(),
+                    Step::Engine(EngineAction::WakeAt(at)) => self.wake_engine_at = Some(at),
+                    Step::Engine(action) => debug!(?action, "not for the driver"),
+                }
+            }
+        }
+    }
+
+    fn publish_block(&mut self, block: Block) {
+        let id = block.id();
+        match self.submit_block(block) {
+            Ok(Accepted::Connected(_)) => {
+                info!(%id, "block made");
+                self.publish(vec![NodeEvent::Mined { id }]);
+            }
+            Ok(accepted) => debug!(%id, ?accepted, "own block came too late"),
+            Err(error) => warn!(%id, %error, "own block refused"),
+        }
+    }
+
+    fn publish_events(&mut self) {
+        let events = self.local.take_events();
+        self.publish(events);
+    }
+
+    fn publish(&mut self, events: Vec<NodeEvent>) {
+        for event in events {
+            self.listeners.retain(|listener| listener.send(event.clone()).is_ok());
+        }
+    }
+}

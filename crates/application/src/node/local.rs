@@ -1,0 +1,211 @@
+//! The chain and what waits for it, as the network sees them.
+
+use std::mem;
+
+use health_chain_consensus::{Accepted, BlockError, Chain, HeaderError, TipChange};
+use health_chain_data::{Block, BlockId, Header, Height, Millis, Transaction, TxId, codec, ports::StoreError};
+use health_chain_incentive::mempool::{Mempool, MempoolError, TipState};
+use health_chain_network::{
+    PeerId, Priority, Verdict,
+    ports::{Inbound, TipView},
+};
+use tracing::{info, warn};
+
+use super::{NodeEvent, Service};
+use crate::kinds::{GRANT, REVOKE, REVOKE_ALL};
+
+/// Blocks of a reorganisation whose transactions go back to the pool; what was undone below them is left to its senders.
+const MAX_RETURNED_BLOCKS: usize = 288;
+
+/// Everything that lives on the node's thread, except its links to others.
+pub(super) struct Local {
+    pub(super) chain: Chain,
+    pub(super) pool: Mempool,
+    pub(super) service: Box<dyn Service>,
+    /// The node's clock, as of the input being handled.
+    pub(super) now: Millis,
+    /// What has happened since it was last asked.
+    events: Vec<NodeEvent>,
+}
+
+/// Why a block or transaction offered to this node was not taken.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubmitError {
+    /// The block breaks a rule.
+    #[error(transparent)]
+    Block(#[from] BlockError),
+    /// The transaction was not taken into the pool.
+    #[error(transparent)]
+    Transaction(#[from] MempoolError),
+    /// This node's storage failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Local {
+    pub(super) fn new(chain: Chain, pool: Mempool, service: Box<dyn Service>, now: Millis) -> Self {
+        Self { chain, pool, service, now, events: Vec::new() }
+    }
+
+    pub(super) fn take_events(&mut self) -> Vec<NodeEvent> {
+        mem::take(&mut self.events)
+    }
+
+    /// Verifies, stores and connects a block.
+    pub(super) fn accept_block(&mut self, block: Block) -> Result<Accepted, SubmitError> {
+        self.service.saw_block(&mut self.chain, &block)?;
+        let accepted = self.chain.accept_block(self.now, block)?;
+        if let Accepted::Connected(change) = &accepted {
+            self.tip_moved(change)?;
+        }
+        Ok(accepted)
+    }
+
+    /// Takes a transaction into the pool.
+    pub(super) fn accept_transaction(&mut self, transaction: Transaction) -> Result<TxId, SubmitError> {
+        self.service.saw_transaction(&mut self.chain, &transaction)?;
+        let id = transaction.id();
+        let evicted = self.pool.submit(self.now, transaction, &tip_state(&self.chain))?;
+        self.events.push(NodeEvent::Transaction { id });
+        self.events.extend(evicted.into_iter().map(|id| NodeEvent::Dropped { id }));
+        Ok(id)
+    }
+
+    fn tip_moved(&mut self, change: &TipChange) -> Result<(), StoreError> {
+        let load =
+            |id: &BlockId| self.chain.block(id).map(|block| block.expect("a block that was connected is stored"));
+        let few = |ids: &[BlockId]| ids.iter().take(MAX_RETURNED_BLOCKS).map(load).collect::<Result<Vec<_>, _>>();
+        let (disconnected, connected) = (few(&change.disconnected)?, few(&change.connected)?);
+        let tip = tip_state(&self.chain);
+        let dropped = self.pool.tip_changed(self.now, &disconnected, &connected, &tip)?;
+        self.service.tip_moved(self.now, &mut self.chain, change.disconnected.len());
+        let tip = self.chain.tip();
+        info!(height = tip.height.0, id = %tip.id, undone = change.disconnected.len(), "new tip");
+        self.events.extend(dropped.into_iter().map(|id| NodeEvent::Dropped { id }));
+        self.events.push(NodeEvent::Tip { id: tip.id, height: tip.height, undone: change.disconnected.len() });
+        Ok(())
+    }
+
+    fn block_verdict(&mut self, block: Block) -> Verdict {
+        match self.accept_block(block) {
+            Ok(Accepted::Known) => Verdict::Known,
+            Ok(Accepted::Connected(_)) => Verdict::Accepted(Priority::Chain),
+            Ok(_) => Verdict::Ignored,
+            Err(SubmitError::Block(BlockError::Header(error))) => header_verdict(&error),
+            Err(SubmitError::Block(BlockError::Store(error)) | SubmitError::Store(error)) => failed(&error),
+            Err(SubmitError::Block(error)) => {
+                warn!(%error, "block refused");
+                Verdict::Invalid { rule: error.rule() }
+            }
+            Err(SubmitError::Transaction(_)) => Verdict::Ignored,
+        }
+    }
+}
+
+/// The tip as the pool sees it.
+pub(super) fn tip_state(chain: &Chain) -> TipState<'_> {
+    TipState { id: chain.tip().id, context: chain.next_context(), state: chain.state() }
+}
+
+/// How fast a transaction travels: withdrawals of consent before everything else.
+pub(super) fn priority(transaction: &Transaction) -> Priority {
+    match transaction.kind {
+        REVOKE | REVOKE_ALL => Priority::Revocation,
+        // An empty permission withdraws too, and who reads the kind only can't tell.
+        GRANT => Priority::Chain,
+        _ => Priority::Bulk,
+    }
+}
+
+fn header_verdict(error: &HeaderError) -> Verdict {
+    match error {
+        HeaderError::UnknownParent { .. } | HeaderError::TimeTooFarAhead { .. } => Verdict::Ignored,
+        HeaderError::Store(error) => failed(error),
+        _ => {
+            warn!(%error, "header refused");
+            Verdict::Invalid { rule: error.rule() }
+        }
+    }
+}
+
+fn failed(error: &StoreError) -> Verdict {
+    warn!(%error, "storage failed");
+    Verdict::Ignored
+}
+
+impl TipView for Local {
+    fn tip(&self) -> (BlockId, Height) {
+        let tip = self.chain.tip();
+        (tip.id, tip.height)
+    }
+
+    fn has_header(&self, id: &BlockId) -> bool {
+        self.chain.header(id).is_some()
+    }
+
+    fn locator(&self) -> Vec<BlockId> {
+        self.chain.locator()
+    }
+
+    fn headers_after(&self, locator: &[BlockId], max_headers: usize) -> Vec<Header> {
+        self.chain.headers_after(locator, max_headers)
+    }
+
+    fn missing_bodies(&self, max_blocks: usize) -> Vec<BlockId> {
+        self.chain.missing_bodies(max_blocks)
+    }
+
+    fn block(&self, id: &BlockId) -> Option<Vec<u8>> {
+        match self.chain.block(id) {
+            Ok(block) => block.map(|block| codec::encode(&block)),
+            Err(error) => {
+                warn!(%error, "a block can't be read");
+                None
+            }
+        }
+    }
+
+    fn transaction(&self, id: &TxId) -> Option<Vec<u8>> {
+        self.pool.transaction(id).map(codec::encode)
+    }
+}
+
+impl Inbound for Local {
+    fn headers(&mut self, headers: &[Header]) -> Verdict {
+        match self.chain.accept_headers(self.now, headers) {
+            Ok(0) => Verdict::Known,
+            Ok(_) => Verdict::Accepted(Priority::Chain),
+            Err(error) => header_verdict(&error),
+        }
+    }
+
+    fn block(&mut self, bytes: &[u8]) -> Verdict {
+        match codec::decode(bytes) {
+            Ok(block) => self.block_verdict(block),
+            Err(_) => Verdict::Invalid { rule: "block-encoding" },
+        }
+    }
+
+    fn transaction(&mut self, bytes: &[u8]) -> Verdict {
+        let Ok(transaction) = codec::decode::<Transaction>(bytes) else {
+            return Verdict::Invalid { rule: "transaction-encoding" };
+        };
+        let priority = priority(&transaction);
+        match self.accept_transaction(transaction) {
+            Ok(_) => Verdict::Accepted(priority),
+            Err(SubmitError::Transaction(MempoolError::Known)) => Verdict::Known,
+            // Whether a signature holds may depend on who owns an object, and so on the branch.
+            Err(SubmitError::Transaction(MempoolError::FalseSignature(_))) => Verdict::Ignored,
+            Err(SubmitError::Transaction(error)) => {
+                error.fault().map_or(Verdict::Ignored, |rule| Verdict::Invalid { rule })
+            }
+            Err(SubmitError::Store(error)) => failed(&error),
+            Err(SubmitError::Block(_)) => Verdict::Ignored,
+        }
+    }
+
+    fn request(&mut self, peer: &PeerId, body: &[u8]) -> Option<Vec<u8>> {
+        self.service.request(self.now, &mut self.chain, peer, body)
+    }
+}

@@ -1,0 +1,45 @@
+//! What a node does for other people beside keeping the chain.
+
+use health_chain_consensus::Chain;
+use health_chain_data::{Block, Millis, Transaction, ports::StoreError};
+use health_chain_network::PeerId;
+
+/// Answers requests of other nodes' applications, and sees everything that reaches this node. Runs on the node's thread, so
+/// what it is shown of the chain is one moment of it.
+pub trait Service: Send {
+    /// Answers a request, or says nothing.
+    fn request(&mut self, now: Millis, chain: &mut Chain, peer: &PeerId, body: &[u8]) -> Option<Vec<u8>>;
+
+    /// A transaction has arrived, valid on the present tip or not: before it is acknowledged to anybody.
+    ///
+    /// # Errors
+    /// Where what must be remembered of it can't be stored; then the transaction is not acknowledged.
+    fn saw_transaction(&mut self, chain: &mut Chain, transaction: &Transaction) -> Result<(), StoreError>;
+
+    /// A block has arrived, on whatever branch.
+    ///
+    /// # Errors
+    /// As for [`Service::saw_transaction`].
+    fn saw_block(&mut self, chain: &mut Chain, block: &Block) -> Result<(), StoreError> {
+        block.transactions().iter().try_for_each(|transaction| self.saw_transaction(chain, transaction))
+    }
+
+    /// The tip has moved; `disconnected` blocks were undone on the way.
+    fn tip_moved(&mut self, now: Millis, chain: &mut Chain, disconnected: usize);
+}
+
+/// Serves nobody.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoService;
+
+impl Service for NoService {
+    fn request(&mut self, _: Millis, _: &mut Chain, _: &PeerId, _: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn saw_transaction(&mut self, _: &mut Chain, _: &Transaction) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn tip_moved(&mut self, _: Millis, _: &mut Chain, _: usize) {}
+}
