@@ -66,7 +66,8 @@ pub struct HeaderTree {
     best_header: Slot,
     /// The connected chain from the root to the tip.
     connected: Vec<Slot>,
-    /// Blocks that could be the tip, best last: always the tip itself, and others while there are better ones.
+    /// Ends of whole and valid branches, best last; never empty. Those that ranked below the tip when it was last settled are
+    /// left out.
     candidates: BTreeSet<Rank>,
 }
 

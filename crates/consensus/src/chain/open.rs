@@ -68,7 +68,6 @@ impl Chain {
         let (tree, seen) = read_tree(&parts, genesis)?;
         let mut chain =
             Self { reported: tree.tip(), parts, parameters, genesis: genesis.clone(), chain_id: expected, tree, seen };
-        chain.tree.consider_all();
         chain.reorganise()?;
         Ok(chain)
     }

@@ -105,3 +105,102 @@ const fn skip_height(height: u32) -> u32 {
 const fn clear_lowest_bit(number: u32) -> u32 {
     number & number.wrapping_sub(1)
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use health_chain_data::{BlockId, Hash};
+    use proptest::{prelude::*, sample::Index};
+
+    use super::*;
+    use crate::weight::Weight;
+
+    fn header(parent: BlockId, mark: u32) -> Header {
+        Header { version: 1, parent, root: Hash::ZERO, time: Timestamp(mark), seal: vec![] }
+    }
+
+    /// A tree of mostly long branches on a root at `height`.
+    fn grow(height: u32, parents: &[Index]) -> (HeaderTree, Vec<Slot>) {
+        let root = header(BlockId::default(), 0);
+        let mut tree = HeaderTree::rooted(&root, Height(height), Weight::ZERO);
+        let mut slots = vec![tree.tip()];
+        for (mark, parent) in (1..).zip(parents) {
+            let reach = slots.len().min(3);
+            let parent = slots[slots.len() - 1 - parent.index(reach)];
+            let header = header(tree.id_at(parent), mark);
+            tree.insert(&header, Weight::from(1), u64::from(mark)).unwrap();
+            slots.push(tree.slot(&header.id()).unwrap());
+        }
+        (tree, slots)
+    }
+
+    /// From `slot` down to the root, parent by parent.
+    fn walk(tree: &HeaderTree, slot: Slot) -> Vec<Slot> {
+        let mut walk = vec![slot];
+        while *walk.last().unwrap() != ROOT {
+            walk.push(tree.parent_of(*walk.last().unwrap()));
+        }
+        walk
+    }
+
+    proptest! {
+        #[test]
+        fn skips_lead_where_parents_lead(
+            height in prop_oneof![Just(0_u32), 0_u32..5_000],
+            parents in prop::collection::vec(any::<Index>(), 1..300),
+            one in any::<Index>(),
+            other in any::<Index>(),
+        ) {
+            let (tree, slots) = grow(height, &parents);
+            let (one, other) = (*one.get(&slots), *other.get(&slots));
+            let (below_one, below_other) = (walk(&tree, one), walk(&tree, other));
+            for slot in &below_one {
+                prop_assert_eq!(tree.ancestor(one, tree.height_at(*slot)), Some(*slot));
+            }
+            prop_assert_eq!(tree.ancestor(one, tree.height_at(one).next()), None);
+            prop_assert_eq!(height.checked_sub(1).and_then(|below| tree.ancestor(one, Height(below))), None);
+            let fork = below_one.iter().find(|slot| below_other.contains(slot)).copied();
+            prop_assert_eq!(Some(tree.fork_of(one, other)), fork);
+        }
+    }
+
+    #[test]
+    fn a_long_way_takes_few_steps() {
+        let root = header(BlockId::default(), 0);
+        let mut tree = HeaderTree::rooted(&root, Height::ZERO, Weight::ZERO);
+        let mut last = tree.tip();
+        for mark in 1..=20_000 {
+            let header = header(tree.id_at(last), mark);
+            last = tree.attach(header.id(), &header, last, Weight::from(1), u64::from(mark));
+        }
+        for height in [0, 1, 9_999, 16_384, 19_999] {
+            let (mut at, mut steps) = (last, 0);
+            while tree.height_at(at) > Height(height) {
+                at = if tree.height_at(tree.node(at).skip) >= Height(height) {
+                    tree.node(at).skip
+                } else {
+                    tree.parent_of(at)
+                };
+                steps += 1;
+            }
+            assert!(steps < 200, "{steps} steps to height {height}");
+            assert_eq!(tree.ancestor(last, Height(height)), Some(at));
+        }
+    }
+
+    #[test]
+    fn the_median_is_of_the_last_eleven() {
+        let times = [5, 3, 9, 7, 1];
+        let mut tree = HeaderTree::rooted(&header(BlockId::default(), 5), Height::ZERO, Weight::ZERO);
+        let mut last = tree.tip();
+        let mut medians = vec![median_time_past(&tree.branch_at(last)).0];
+        for time in times[1..].iter().copied().chain(100..=110) {
+            let header = header(tree.id_at(last), time);
+            last = tree.attach(header.id(), &header, last, Weight::from(1), 0);
+            medians.push(median_time_past(&tree.branch_at(last)).0);
+        }
+        assert_eq!(medians[..5], [5, 5, 5, 7, 5]);
+        assert_eq!(medians[15], 105, "only the last eleven count");
+    }
+}

@@ -16,7 +16,7 @@ pub(super) type Rank = (Weight, Reverse<u64>, Reverse<u64>, Slot);
 impl HeaderTree {
     /// The best block whose branch is all here and not known to be invalid.
     pub(crate) fn best_candidate(&self) -> Slot {
-        let (.., slot) = self.candidates.last().expect("the tip is always a candidate");
+        let (.., slot) = self.candidates.last().expect("the tip or a better block is always a candidate");
         *slot
     }
 
@@ -26,22 +26,16 @@ impl HeaderTree {
         self.consider(self.tip());
     }
 
-    /// Makes every end of a whole and valid branch a candidate: after a start, when it is not known whether the tip is the best.
-    pub(crate) fn consider_all(&mut self) {
-        let ends: Vec<Slot> =
-            self.slots().filter(|slot| !self.children_of(*slot).any(|child| self.is_complete(child))).collect();
-        ends.into_iter().for_each(|slot| self.consider(slot));
-    }
-
     /// Notes that the body of `slot` is here, seen as the thing number `seen`; it and what was waiting above it may become
     /// complete.
     pub(crate) fn add_body(&mut self, slot: Slot, seen: u64) {
         self.node_mut(slot).body = Some(seen);
         let mut waiting = vec![slot];
         while let Some(slot) = waiting.pop() {
-            let node = self.node(slot);
-            if let (Some(below), Some(body)) = (self.node(node.parent).complete, node.body) {
+            let parent = self.parent_of(slot);
+            if let (Some(below), Some(body)) = (self.node(parent).complete, self.node(slot).body) {
                 self.node_mut(slot).complete = Some(below.max(body));
+                self.forget(parent);
                 self.consider(slot);
                 waiting.extend(self.children_of(slot));
             }

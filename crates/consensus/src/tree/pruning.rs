@@ -59,3 +59,72 @@ impl HeaderTree {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use health_chain_data::{BlockId, Hash, Header, Height, Timestamp};
+
+    use super::*;
+    use crate::weight::Weight;
+
+    fn header(parent: BlockId, mark: u32) -> Header {
+        Header { version: 1, parent, root: Hash::ZERO, time: Timestamp(mark), seal: vec![] }
+    }
+
+    /// Adds a row of headers and returns their slots.
+    fn row(tree: &mut HeaderTree, parent: Slot, weight: u64, mark: u32, count: usize) -> Vec<Slot> {
+        let mut parent = parent;
+        (0..count)
+            .map(|_| {
+                let header = header(tree.id_at(parent), mark);
+                let seen = tree.len() as u64;
+                tree.insert(&header, Weight::from(weight), seen).unwrap();
+                parent = tree.slot(&header.id()).unwrap();
+                parent
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_lightest_branches_are_forgotten_first() {
+        let mut tree = HeaderTree::rooted(&header(BlockId::default(), 0), Height::ZERO, Weight::ZERO);
+        let root = tree.tip();
+        let connected = row(&mut tree, root, 10, 1, 4);
+        connected.iter().for_each(|slot| tree.push_connected(*slot));
+        let best = row(&mut tree, connected[1], 10, 2, 6);
+        let heavy = row(&mut tree, connected[2], 9, 3, 1);
+        let light = row(&mut tree, root, 1, 4, 5);
+        let twig = row(&mut tree, light[1], 1, 5, 1);
+        assert_eq!(tree.best_header_slot(), best[5]);
+        assert_eq!(tree.side_headers(), heavy.len() + light.len() + twig.len());
+
+        let forgotten = tree.lightest_side_headers(3);
+        assert_eq!(forgotten, [twig[0], light[4], light[3], light[2]], "from the ends of the lightest");
+        tree.remove(forgotten);
+        assert_eq!(tree.side_headers(), 3);
+        assert_eq!(tree.lightest_side_headers(0), [light[1], light[0], heavy[0]]);
+        let all = tree.lightest_side_headers(0);
+        tree.remove(all);
+        assert_eq!(tree.side_headers(), 0);
+        assert_eq!(tree.len(), 1 + connected.len() + best.len());
+        assert_eq!(tree.best_header_slot(), best[5]);
+
+        // Slots are used again.
+        let again = row(&mut tree, root, 1, 6, 3);
+        assert_eq!(tree.side_headers(), 3);
+        assert!(again.iter().all(|slot| tree.height_at(*slot) > Height::ZERO));
+        assert_eq!(tree.nodes.len(), 1 + connected.len() + best.len() + 7);
+    }
+
+    #[test]
+    fn the_best_header_is_found_again_when_it_is_removed() {
+        let mut tree = HeaderTree::rooted(&header(BlockId::default(), 0), Height::ZERO, Weight::ZERO);
+        let root = tree.tip();
+        let second = row(&mut tree, root, 2, 1, 3);
+        let best = row(&mut tree, root, 3, 2, 3);
+        tree.remove(best.into_iter().rev());
+        assert_eq!(tree.best_header_slot(), second[2]);
+    }
+}
