@@ -99,7 +99,8 @@ pub struct Transaction {
     /// What the kind's program reads.
     #[serde(with = "codec::bytes")]
     pub payload: Vec<u8>,
-    /// The first height (below 500,000,000) or time at which the transaction may enter a block, as in Bitcoin; 0 for any.
+    /// The transaction may enter a block whose height (values below 500,000,000) or median time past is above this, as in
+    /// Bitcoin; 0 for any block.
     pub lock_time: u32,
     /// One witness per input, in their order.
     #[serde(deserialize_with = "codec::at_most::<MAX_INPUTS, _, _>")]

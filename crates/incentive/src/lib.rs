@@ -4,6 +4,8 @@
 extern crate alloc;
 #[cfg(test)]
 extern crate self as health_chain_incentive;
+#[cfg(test)]
+extern crate std;
 
 #[cfg(test)]
 #[path = "../tests/common/mod.rs"]

@@ -136,3 +136,77 @@ pub fn audit(view: &dyn StateView, parameters: &IncentiveParameters) -> Result<V
 fn key(token: TokenId) -> Vec<u8> {
     token.0.to_be_bytes().to_vec()
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use health_chain_data::{
+        OutPoint, TxId,
+        ports::ChainStore,
+        state::{Changes, MemoryStore},
+    };
+
+    use super::*;
+    use crate::{
+        Coin, Reward,
+        common::{CNY, EUR, World, pay},
+    };
+
+    #[test]
+    fn the_largest_counters_fit_their_limit() {
+        let supply = Supply {
+            minted: Amount::MAX,
+            redeemed: Amount::MAX,
+            unspent: Amount::MAX,
+            pool: Amount::MAX,
+            serial: u64::MAX,
+        };
+        assert_eq!(codec::decode(&codec::encode(&supply)), Ok(supply));
+        assert!(!supply.is_balanced());
+        assert!(Supply { unspent: Amount::ZERO, pool: Amount::ZERO, ..supply }.is_balanced());
+        assert!(!Supply { minted: Amount::ZERO, ..supply }.is_balanced());
+    }
+
+    #[test]
+    fn each_contradiction_is_found() {
+        let mut world = World::new(Reward::Immediate);
+        world.fund(vec![pay(EUR, 100, 1)]);
+        let parameters = world.ledger.parameters().clone();
+        let found = audit(&world.store, &parameters).unwrap();
+        assert_eq!((found.len(), found[0].1.unspent), (2, Amount(100)));
+
+        let audited = |change: &dyn Fn(&mut Overlay<'_>)| {
+            let mut state = Overlay::new(&world.store);
+            change(&mut state);
+            audit(&state, &parameters)
+        };
+        let stray = |token| Coin {
+            output: pay(token, 7, 1),
+            height: Default::default(),
+            median_time_past: Default::default(),
+            coinbase: false,
+        };
+        let point = OutPoint { transaction: TxId::default(), index: 0 };
+        let supply = supply(&world.store, EUR).unwrap().unwrap();
+        assert!(matches!(
+            audited(&|state| stray(CNY).write(state, &point)),
+            Err(AuditError::Coins { token: CNY, counted: Amount(0), found: 7 })
+        ));
+        assert!(matches!(
+            audited(&|state| stray(TokenId(9)).write(state, &point)),
+            Err(AuditError::UnknownToken { token: TokenId(9) })
+        ));
+        assert!(matches!(
+            audited(&|state| Supply { minted: Amount(101), ..supply }.write(state, EUR)),
+            Err(AuditError::Unbalanced { token: EUR, .. })
+        ));
+        assert!(matches!(
+            audited(&|state| Supply { minted: Amount(1), pool: Amount(1), ..Supply::default() }.write(state, CNY)),
+            Err(AuditError::Pool { token: CNY })
+        ));
+        let mut store = MemoryStore::default();
+        store.commit(&Changes::default()).unwrap();
+        assert!(matches!(audit(&store, &parameters), Err(AuditError::Store(_))));
+    }
+}

@@ -5,11 +5,12 @@
 extern crate alloc;
 
 use alloc::{sync::Arc, vec, vec::Vec};
+use std::sync::OnceLock;
 
 use health_chain_consensus::ports::{BlockContext, Effect, ExecuteError, Executor, RewardRule};
 use health_chain_data::{
-    Amount, Block, BlockId, Body, ChainId, Genesis, Header, Height, Input, Kind, Lock, OutPoint, Output, SecretKey,
-    Timestamp, TokenId, Transaction, Witness,
+    Amount, Block, BlockId, Body, ChainId, Genesis, Header, Height, Input, Kind, Lock, OutPoint, Output, PublicKey,
+    SecretKey, Timestamp, TokenId, Transaction, Witness,
     ports::{ChainStore, ScalarHasher, SignatureClaim, SingleVerifier, Verifier},
     state::{Changes, MemoryStore, Overlay},
 };
@@ -27,8 +28,16 @@ pub fn key(seed: u8) -> SecretKey {
     SecretKey::from_bytes(&[seed; 32]).unwrap()
 }
 
+/// The lock of key `seed`, 1 to 9; kept, because a key costs more than all else in these tests.
 pub fn lock(seed: u8) -> Lock {
-    SingleKey::lock(&key(seed).public_key())
+    static LOCKS: OnceLock<Vec<Lock>> = OnceLock::new();
+    let locks = LOCKS.get_or_init(|| (1..=9).map(|seed| SingleKey::lock(&key(seed).public_key())).collect());
+    locks[usize::from(seed) - 1].clone()
+}
+
+fn issuers() -> Vec<PublicKey> {
+    static ISSUERS: OnceLock<Vec<PublicKey>> = OnceLock::new();
+    ISSUERS.get_or_init(|| [101, 102, 103].map(|seed| key(seed).public_key()).to_vec()).clone()
 }
 
 pub fn pay(token: TokenId, amount: u64, seed: u8) -> Output {
@@ -36,13 +45,8 @@ pub fn pay(token: TokenId, amount: u64, seed: u8) -> Output {
 }
 
 pub fn parameters(reward: Reward) -> IncentiveParameters {
-    let rule = |token, symbol: &str| TokenRule {
-        token,
-        symbol: symbol.into(),
-        decimals: 2,
-        threshold: 2,
-        issuers: [101, 102, 103].map(|seed| key(seed).public_key()).to_vec(),
-    };
+    let rule =
+        |token, symbol: &str| TokenRule { token, symbol: symbol.into(), decimals: 2, threshold: 2, issuers: issuers() };
     IncentiveParameters {
         fee_token: EUR,
         tokens: vec![rule(EUR, "EUR"), rule(CNY, "CNY")],
