@@ -1,7 +1,7 @@
 //! Frames on a stream: a length of four bytes, big endian, then that many bytes; one frame behind the other, for as long
 //! as the connection lives.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, ops::Range, sync::Arc, time::Duration};
 
 use quinn::{ReadExactError, RecvStream, SendStream};
 use tokio::{
@@ -11,7 +11,10 @@ use tokio::{
 
 use crate::{
     error::LinkError,
-    limits::{MAX_FRAME_BYTES, MAX_SHORT_FRAME_BYTES, MIN_FRAME_COST_BYTES, STREAM_ALLOWANCE_BYTES, WRITE_BATCH_BYTES},
+    limits::{
+        MAX_FRAME_BYTES, MAX_SHORT_FRAME_BYTES, MIN_FRAME_COST_BYTES, READ_BUFFER_BYTES, STREAM_ALLOWANCE_BYTES,
+        WRITE_BATCH_BYTES,
+    },
     outlet::Outgoing,
 };
 
@@ -100,29 +103,89 @@ pub(crate) async fn read_frames(
     deadline: Duration,
     deliver: impl Fn(Vec<u8>, OwnedSemaphorePermit),
 ) -> Result<Infallible, LinkError> {
+    let mut reader = Reader { stream, buffer: vec![0; READ_BUFFER_BYTES], unread: 0..0, deadline };
     loop {
-        // Waiting for a frame to begin has no deadline; once it has begun, it has to end.
-        let mut length = [0; LENGTH_BYTES];
-        read_exact(stream, &mut length[..1]).await?;
-        timeout(deadline, read_exact(stream, &mut length[1..])).await.map_err(|_| LinkError::Deadline)??;
-        let bytes = u32::from_be_bytes(length) as usize;
+        let bytes = reader.length().await?;
         if bytes > MAX_FRAME_BYTES {
             return Err(LinkError::FrameTooLong { bytes });
         }
         let permit = allowance.take(bytes).await;
-        let frame = timeout(deadline, read_body(stream, bytes)).await.map_err(|_| LinkError::Deadline)??;
-        deliver(frame, permit);
+        deliver(reader.body(bytes).await?, permit);
     }
 }
 
-/// Reads a frame's bytes. Memory is taken as they arrive, not as they are announced.
-async fn read_body(stream: &mut RecvStream, bytes: usize) -> Result<Vec<u8>, LinkError> {
-    let mut frame = Vec::with_capacity(bytes.min(MAX_SHORT_FRAME_BYTES));
-    while frame.len() < bytes {
-        let chunk = stream.read_chunk(bytes - frame.len(), true).await?.ok_or(LinkError::StreamEnded)?;
-        frame.extend_from_slice(&chunk.bytes);
+/// Takes a stream apart. Short frames are read many at a time.
+struct Reader<'a> {
+    stream: &'a mut RecvStream,
+    buffer: Vec<u8>,
+    /// Where in the buffer there is something unread.
+    unread: Range<usize>,
+    deadline: Duration,
+}
+
+impl Reader<'_> {
+    /// The next frame's length. For a frame to begin there is no deadline; once it has begun, it has to go on.
+    async fn length(&mut self) -> Result<usize, LinkError> {
+        if self.unread.is_empty() {
+            self.refill().await?;
+        }
+        if self.unread.len() < LENGTH_BYTES {
+            let deadline = self.deadline;
+            let more = async {
+                while self.unread.len() < LENGTH_BYTES {
+                    self.refill().await?;
+                }
+                Ok::<_, LinkError>(())
+            };
+            timeout(deadline, more).await.map_err(|_| LinkError::Deadline)??;
+        }
+        let length = self.buffer[self.unread.clone()].first_chunk().expect("as many bytes were waited for");
+        self.unread.start += LENGTH_BYTES;
+        Ok(u32::from_be_bytes(*length) as usize)
     }
-    Ok(frame)
+
+    /// A frame's bytes. Memory is taken as they arrive, not as they are announced.
+    async fn body(&mut self, bytes: usize) -> Result<Vec<u8>, LinkError> {
+        let mut frame = Vec::with_capacity(bytes.min(MAX_SHORT_FRAME_BYTES));
+        self.take(&mut frame, bytes);
+        if frame.len() < bytes {
+            let deadline = self.deadline;
+            timeout(deadline, self.rest(&mut frame, bytes)).await.map_err(|_| LinkError::Deadline)??;
+        }
+        Ok(frame)
+    }
+
+    /// Appends to `frame` until it is `bytes` long.
+    async fn rest(&mut self, frame: &mut Vec<u8>, bytes: usize) -> Result<(), LinkError> {
+        while frame.len() < bytes {
+            let missing = bytes - frame.len();
+            if missing > READ_BUFFER_BYTES {
+                let chunk = self.stream.read_chunk(missing, true).await?.ok_or(LinkError::StreamEnded)?;
+                frame.extend_from_slice(&chunk.bytes);
+            } else {
+                self.refill().await?;
+                self.take(frame, bytes);
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves what the buffer has of a frame of `bytes` bytes.
+    fn take(&mut self, frame: &mut Vec<u8>, bytes: usize) {
+        let taken = self.unread.len().min(bytes - frame.len());
+        let end = self.unread.start + taken;
+        frame.extend_from_slice(&self.buffer[self.unread.start..end]);
+        self.unread.start = end;
+    }
+
+    /// Waits for more bytes and puts them behind what is unread, which is less than a frame's length.
+    async fn refill(&mut self) -> Result<(), LinkError> {
+        self.buffer.copy_within(self.unread.clone(), 0);
+        self.unread = 0..self.unread.len();
+        let read = self.stream.read(&mut self.buffer[self.unread.end..]).await?.ok_or(LinkError::StreamEnded)?;
+        self.unread.end += read;
+        Ok(())
+    }
 }
 
 /// Fills `buffer` from the stream.

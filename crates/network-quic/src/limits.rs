@@ -30,6 +30,9 @@ pub const MIN_QUEUED_COST_BYTES: usize = 64;
 /// Short frames are gathered into writes of about this length, in bytes.
 pub const WRITE_BATCH_BYTES: usize = 64 << 10;
 
+/// What is read from a stream at once, in bytes.
+pub const READ_BUFFER_BYTES: usize = 16 << 10;
+
 /// Bytes of one stream in flight: the flow control window of a stream.
 pub const STREAM_WINDOW_BYTES: u32 = 512 << 10;
 
