@@ -178,6 +178,14 @@ pub(crate) fn reachable(listen: &Address, seen: &Address) -> Address {
     }
 }
 
+/// Whether a peer seen as `seen` says that it listens on its own host: the only claim of this kind that can be believed.
+pub(crate) fn is_same_host(listen: &Address, seen: &Address) -> bool {
+    match (listen.0.parse::<SocketAddr>(), seen.0.parse::<SocketAddr>()) {
+        (Ok(listen), Ok(seen)) => listen.ip().to_canonical() == seen.ip().to_canonical(),
+        _ => false,
+    }
+}
+
 /// Whether the address can be somebody's: of sane length, and not "everywhere" or port 0.
 fn is_dialable(address: &Address) -> bool {
     let is_nowhere =
@@ -214,6 +222,13 @@ mod tests {
         assert_eq!(reachable(&address("0.0.0.0:70"), &address("81.2.3.4:5000")), address("81.2.3.4:70"));
         assert_eq!(reachable(&address("81.9.9.9:70"), &address("81.2.3.4:5000")), address("81.9.9.9:70"));
         assert_eq!(reachable(&address("node-1"), &address("node-1#7")), address("node-1"));
+    }
+
+    #[test]
+    fn a_peer_is_believed_about_its_own_host_only() {
+        assert!(is_same_host(&address("81.2.3.4:70"), &address("81.2.3.4:5000")));
+        assert!(!is_same_host(&address("81.9.9.9:70"), &address("81.2.3.4:5000")));
+        assert!(!is_same_host(&address("node-1"), &address("node-1#7")));
     }
 
     #[test]

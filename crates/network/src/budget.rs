@@ -59,9 +59,9 @@ impl Budget {
         }
     }
 
-    /// Whether a message that was not asked for is still within the budget.
-    pub(crate) fn receive(&mut self, now: Millis, bytes: usize) -> bool {
-        self.messages.take(now, 1) && self.received_bytes.take(now, bytes as u64)
+    /// Whether something that was not asked for, and counts as that many messages, is still within the budget.
+    pub(crate) fn receive(&mut self, now: Millis, messages: usize, bytes: usize) -> bool {
+        self.messages.take(now, messages as u64) && self.received_bytes.take(now, bytes as u64)
     }
 
     /// Whether an answer of this size is still within the budget.
@@ -96,11 +96,11 @@ mod tests {
     #[test]
     fn messages_and_bytes_are_counted_apart() {
         let mut budget = Budget::new(Millis(0));
-        assert!(budget.receive(Millis(0), MAX_RECEIVED_BURST_BYTES as usize));
-        assert!(!budget.receive(Millis(0), 1));
+        assert!(budget.receive(Millis(0), 1, MAX_RECEIVED_BURST_BYTES as usize));
+        assert!(!budget.receive(Millis(0), 1, 1));
         assert!(budget.serve(Millis(0), 1));
         let mut budget = Budget::new(Millis(0));
-        assert!((0..MAX_BURST_MESSAGES).all(|_| budget.receive(Millis(0), 0)));
-        assert!(!budget.receive(Millis(0), 0));
+        assert!((0..MAX_BURST_MESSAGES).all(|_| budget.receive(Millis(0), 1, 0)));
+        assert!(!budget.receive(Millis(0), 1, 0));
     }
 }

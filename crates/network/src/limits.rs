@@ -57,8 +57,9 @@ pub const PING_INTERVAL_MILLIS: u64 = 30_000;
 pub const PING_TIMEOUT_MILLIS: u64 = 20_000;
 /// How long the answer to a request for headers may take, in milliseconds.
 pub const HEADERS_TIMEOUT_MILLIS: u64 = 20_000;
-/// How long the next block of a request may take, in milliseconds.
-pub const BLOCK_TIMEOUT_MILLIS: u64 = 30_000;
+/// How long the answer to a request for blocks may take as a whole, in milliseconds: [`MAX_ANSWER_BYTES`] and a maximal block at
+/// 85 kB per second. No peer holds up the sync for longer, however it spaces its blocks.
+pub const BLOCKS_TIMEOUT_MILLIS: u64 = 60_000;
 /// How long a requested transaction may take, in milliseconds, before another peer is asked.
 pub const TRANSACTION_TIMEOUT_MILLIS: u64 = 10_000;
 /// How long the answer to a request between applications may take, in milliseconds.
@@ -100,8 +101,10 @@ pub const ANNOUNCE_MILLIS: u64 = 100;
 
 // Budgets of one peer. What was asked for is free.
 
-/// Messages per second.
+/// Messages per second. One that names items counts as one more for every [`ITEMS_PER_MESSAGE`] of them.
 pub const MESSAGES_PER_SECOND: u64 = 1_000;
+/// Items that cost as much as a message.
+pub const ITEMS_PER_MESSAGE: usize = 64;
 /// Messages at once.
 pub const MAX_BURST_MESSAGES: u64 = 10_000;
 /// Bytes per second.
@@ -112,6 +115,8 @@ pub const MAX_RECEIVED_BURST_BYTES: u64 = 16 * 1024 * 1024;
 pub const SERVED_PER_SECOND_BYTES: u64 = 64 * 1024 * 1024;
 /// Bytes at once that a peer is served of what it asks for.
 pub const MAX_SERVED_BURST_BYTES: u64 = 256 * 1024 * 1024;
+/// What answering a request for headers counts as, in served bytes.
+pub const HEADERS_COST_BYTES: usize = MAX_HEADERS * 80;
 /// An answer to one request ends with the item that reaches this, in bytes; the rest is reported as not found.
 pub const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 /// Transactions of one answer travel together, in frames that end with the transaction that reaches this, in bytes.

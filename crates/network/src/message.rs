@@ -10,7 +10,10 @@ use health_chain_data::{
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::{
-    limits::{MAX_APP_BODY_BYTES, MAX_FRAME_BYTES, MAX_HEADERS, MAX_ITEMS, MAX_LOCATOR_IDS, MAX_SHARED_ADDRESSES},
+    limits::{
+        ITEMS_PER_MESSAGE, MAX_APP_BODY_BYTES, MAX_FRAME_BYTES, MAX_HEADERS, MAX_ITEMS, MAX_LOCATOR_IDS,
+        MAX_SHARED_ADDRESSES,
+    },
     ports::{Address, Priority},
 };
 
@@ -168,6 +171,14 @@ impl Message {
     /// Where it is longer than [`MAX_FRAME_BYTES`], is not the canonical encoding of a message, or breaks the limit of a part.
     pub fn decode(frame: &[u8]) -> Result<Self, CodecError> {
         codec::decode(frame)
+    }
+
+    /// What it counts as in a budget.
+    pub(crate) fn cost_messages(&self) -> usize {
+        match self {
+            Self::Announce(items) | Self::Request(items) | Self::NotFound(items) => 1 + items.len() / ITEMS_PER_MESSAGE,
+            _ => 1,
+        }
     }
 
     /// When it leaves, unless what it carries decides (which transactions are urgent does not stand in their bytes).

@@ -13,7 +13,7 @@ use health_chain_data::{BlockId, ChainId, Millis, TxId, tagged_hash};
 
 use crate::{
     action::{Action, Report},
-    address_book::{AddressBook, group},
+    address_book::{AddressBook, group, is_same_host},
     handshake::{Identity, Refusal, Stage},
     limits::{ASK_ADDRESSES_MILLIS, MAX_ANCHORS, MAX_INBOUND_PEERS, MAX_OUTBOUND_PEERS},
     message::{Item, Message},
@@ -257,7 +257,9 @@ impl Network {
             .filter(|peer| peer.direction == Direction::Outbound)
             .map(|peer| peer.address.clone())
             .collect();
-        let listeners = self.peers.values().filter_map(|peer| peer.listen.clone());
+        // Claims about other hosts don't count: they would keep this node from dialling those.
+        let believed = |peer: &Peer| peer.listen.clone().filter(|listen| is_same_host(listen, &peer.address));
+        let listeners = self.peers.values().filter_map(believed);
         let connected: BTreeSet<Address> =
             outbound.iter().cloned().chain(listeners).chain(self.identity.listen.clone()).collect();
         let dials = self.outbound.dial(now, &outbound, &connected, &mut self.random);

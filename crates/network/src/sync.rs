@@ -10,7 +10,7 @@ use health_chain_data::{BlockId, Header, Height, Millis};
 
 use crate::{
     limits::{
-        BLOCK_TIMEOUT_MILLIS, HEADERS_TIMEOUT_MILLIS, MAX_BLOCKS_IN_FLIGHT, MAX_HEADER_REQUESTS, MAX_HEADERS,
+        BLOCKS_TIMEOUT_MILLIS, HEADERS_TIMEOUT_MILLIS, MAX_BLOCKS_IN_FLIGHT, MAX_HEADER_REQUESTS, MAX_HEADERS,
         MAX_LOCATOR_IDS, MAX_POSTPONED_BLOCKS, MAX_REQUESTED_BLOCKS, MAX_STALLS, PAUSE_MILLIS, POSTPONE_MILLIS,
         REFRESH_MILLIS,
     },
@@ -149,9 +149,10 @@ impl Sync {
         let Some(link) = self.links.get_mut(peer) else { return };
         link.wants_headers |= is_orphan;
         if link.batch.remove(&id) {
-            link.batch_until = now.saturating_add(BLOCK_TIMEOUT_MILLIS);
             link.batch_delivered = true;
-            link.stalls = 0;
+            if link.batch.is_empty() {
+                link.stalls = 0;
+            }
         }
     }
 
@@ -274,9 +275,204 @@ impl Sync {
     fn request_blocks(&mut self, now: Millis, peer: PeerId, ids: &[BlockId]) -> (PeerId, Message) {
         let link = self.links.get_mut(&peer).expect("only joined peers are asked");
         link.batch = ids.iter().copied().collect();
-        link.batch_until = now.saturating_add(BLOCK_TIMEOUT_MILLIS);
+        link.batch_until = now.saturating_add(BLOCKS_TIMEOUT_MILLIS);
         link.batch_delivered = false;
         self.fetching.extend(ids.iter().map(|id| (*id, peer)));
         (peer, Message::Request(ids.iter().copied().map(Item::Block).collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::{format, string::String, vec};
+    use core::ops::Range;
+
+    use health_chain_data::{TxId, sha256};
+
+    use super::*;
+    use crate::ports::Priority;
+
+    const NOW: Millis = Millis(1_000_000);
+
+    /// Knows the headers of blocks 0 to `headers`, and misses the bodies listed.
+    struct View {
+        headers: u32,
+        missing: Vec<BlockId>,
+    }
+
+    impl TipView for View {
+        fn tip(&self) -> (BlockId, Height) {
+            (id(0), Height(0))
+        }
+
+        fn has_header(&self, wanted: &BlockId) -> bool {
+            (0..=self.headers).any(|number| id(number) == *wanted)
+        }
+
+        fn locator(&self) -> Vec<BlockId> {
+            vec![id(self.headers), id(0)]
+        }
+
+        fn headers_after(&self, _: &[BlockId], _: usize) -> Vec<Header> {
+            vec![]
+        }
+
+        fn missing_bodies(&self, max_blocks: usize) -> Vec<BlockId> {
+            self.missing.iter().copied().take(max_blocks).collect()
+        }
+
+        fn block(&self, _: &BlockId) -> Option<Vec<u8>> {
+            None
+        }
+
+        fn transaction(&self, _: &TxId) -> Option<Vec<u8>> {
+            None
+        }
+    }
+
+    fn id(number: u32) -> BlockId {
+        BlockId(sha256(&number.to_le_bytes()))
+    }
+
+    fn peer(name: &str) -> PeerId {
+        PeerId(sha256(name.as_bytes()))
+    }
+
+    fn view(missing: Range<u32>) -> View {
+        View { headers: missing.end, missing: missing.map(id).collect() }
+    }
+
+    /// A sync whose peers have all answered that they have no further headers.
+    fn sync(peers: &[&str]) -> Sync {
+        let mut sync = Sync::new();
+        sync.refresh_at = Millis::MAX;
+        for name in peers {
+            sync.joined(peer(name), Height(0));
+            sync.headers(&peer(name), &[], Verdict::Known);
+        }
+        sync
+    }
+
+    fn requested(outbox: &Outbox) -> BTreeMap<PeerId, Vec<BlockId>> {
+        let blocks = |items: &[Item]| items.iter().map(|item| BlockId(item.hash())).collect();
+        let request = |(peer, message): &(PeerId, Message)| match message {
+            Message::Request(items) => Some((*peer, blocks(items))),
+            _ => None,
+        };
+        outbox.iter().filter_map(request).collect()
+    }
+
+    fn is_for_headers(outbox: &Outbox, to: &PeerId) -> bool {
+        matches!(&outbox[..], [(peer, Message::GetHeaders { .. })] if peer == to)
+    }
+
+    #[test]
+    fn bodies_are_asked_of_everybody_once() {
+        let view = view(1..101);
+        let mut sync = sync(&["a", "b", "c"]);
+        let asked = requested(&sync.pump(NOW, &view));
+        assert_eq!(asked.len(), 3);
+        let all: Vec<BlockId> = asked.into_values().flatten().collect();
+        assert_eq!(all.len(), 100);
+        assert_eq!(BTreeSet::from_iter(all), BTreeSet::from_iter(view.missing.clone()));
+        sync.is_due = true;
+        assert_eq!(sync.pump(NOW, &view), [], "one request per peer");
+    }
+
+    #[test]
+    fn what_is_under_way_is_bounded() {
+        let names: Vec<String> = (0..20).map(|number| format!("{number}")).collect();
+        let mut sync = sync(&names.iter().map(String::as_str).collect::<Vec<_>>());
+        let asked = requested(&sync.pump(NOW, &view(1..10_000)));
+        assert!(asked.values().all(|blocks| blocks.len() <= MAX_REQUESTED_BLOCKS));
+        assert_eq!(sync.fetching.len(), MAX_BLOCKS_IN_FLIGHT);
+    }
+
+    #[test]
+    fn a_peer_that_has_none_of_them_is_left_alone_and_the_next_is_asked() {
+        let view = view(1..2);
+        let mut sync = sync(&["a", "b"]);
+        let first = *requested(&sync.pump(NOW, &view)).keys().next().unwrap();
+        sync.not_found(NOW, &first, &id(1));
+        let second = *requested(&sync.pump(NOW, &view)).keys().next().unwrap();
+        assert_ne!(first, second);
+        sync.not_found(NOW, &second, &id(1));
+        assert_eq!(sync.pump(NOW, &view), []);
+        let later = NOW.saturating_add(PAUSE_MILLIS);
+        assert_eq!(sync.tick(later), []);
+        assert_eq!(requested(&sync.pump(later, &view)).len(), 1);
+    }
+
+    #[test]
+    fn a_trickle_ends_with_the_whole_request() {
+        let mut view = view(1..65);
+        let mut sync = sync(&["a"]);
+        sync.pump(NOW, &view);
+        let late = NOW.saturating_add(BLOCKS_TIMEOUT_MILLIS);
+        sync.block(Millis(late.0 - 1), &peer("a"), id(1), Verdict::Accepted(Priority::Chain), false);
+        view.missing.remove(0);
+        sync.joined(peer("b"), Height(0));
+        assert_eq!(sync.tick(late), []);
+        let asked = requested(&sync.pump(late, &view));
+        assert_eq!(asked.keys().collect::<Vec<_>>(), [&peer("b")]);
+        assert_eq!(asked[&peer("b")].len(), 63);
+    }
+
+    #[test]
+    fn a_peer_that_leaves_too_much_unanswered_is_named() {
+        let view = view(1..2);
+        let mut sync = sync(&["a"]);
+        let mut now = NOW;
+        for round in 1..=MAX_STALLS {
+            assert_eq!(sync.pump(now, &view).len(), 1);
+            now = now.saturating_add(BLOCKS_TIMEOUT_MILLIS);
+            assert_eq!(sync.tick(now).len(), usize::from(round == MAX_STALLS));
+            now = now.saturating_add(PAUSE_MILLIS);
+            sync.is_due = true;
+        }
+    }
+
+    #[test]
+    fn headers_are_asked_of_few_and_those_who_claim_most_come_first() {
+        let view = view(0..0);
+        let mut sync = Sync::new();
+        for (name, height) in [("a", 5), ("b", 9), ("c", 7)] {
+            sync.joined(peer(name), Height(height));
+        }
+        let asked: Vec<PeerId> = sync.pump(NOW, &view).into_iter().map(|(peer, _)| peer).collect();
+        assert_eq!(asked, [peer("b"), peer("c")]);
+        sync.headers(&peer("b"), &[], Verdict::Known);
+        assert!(is_for_headers(&sync.pump(NOW, &view), &peer("a")));
+    }
+
+    #[test]
+    fn an_announced_block_is_requested_at_once_where_the_node_keeps_up() {
+        let view = view(0..0);
+        let mut sync = sync(&["a", "b"]);
+        let outbox = sync.announced(NOW, peer("a"), id(7), &view);
+        assert_eq!(outbox, [(peer("a"), Message::Request(vec![Item::Block(id(7))]))]);
+        assert_eq!(sync.announced(NOW, peer("b"), id(7), &view), [], "under way");
+        assert_eq!(sync.pump(NOW, &view), [], "and no headers are needed");
+        sync.not_found(NOW, &peer("a"), &id(7));
+        assert!(is_for_headers(&sync.pump(NOW, &view), &peer("b")));
+    }
+
+    #[test]
+    fn a_block_that_was_not_taken_is_left_alone_for_a_while() {
+        let view = view(1..2);
+        let mut sync = sync(&["a"]);
+        sync.pump(NOW, &view);
+        sync.block(NOW, &peer("a"), id(1), Verdict::Ignored, false);
+        assert_eq!(sync.pump(NOW, &view), []);
+        let later = NOW.saturating_add(POSTPONE_MILLIS);
+        sync.tick(later);
+        assert_eq!(requested(&sync.pump(later, &view)).len(), 1);
+    }
+
+    #[test]
+    fn an_orphan_leads_to_a_request_for_headers() {
+        let mut sync = sync(&["a"]);
+        sync.block(NOW, &peer("a"), id(50), Verdict::Ignored, true);
+        assert!(is_for_headers(&sync.pump(NOW, &view(0..0)), &peer("a")));
     }
 }

@@ -7,7 +7,7 @@ use health_chain_data::{BlockId, ChainId, Kind, Transaction, Witness, codec, cod
 use health_chain_network::{
     Action, EncodedTransaction, Hello, Item, Message, Offence, Priority, Refusal, Report, TipView, Transport,
     limits::{
-        BAN_MILLIS, BLOCK_TIMEOUT_MILLIS, HANDSHAKE_TIMEOUT_MILLIS, MAX_ANSWER_BYTES, MAX_BURST_MESSAGES,
+        BAN_MILLIS, BLOCKS_TIMEOUT_MILLIS, HANDSHAKE_TIMEOUT_MILLIS, MAX_ANSWER_BYTES, MAX_BURST_MESSAGES,
         MAX_INBOUND_PEERS, MAX_STALLS, PAUSE_MILLIS, PING_INTERVAL_MILLIS, PING_TIMEOUT_MILLIS, SHARE_ADDRESSES_MILLIS,
         TRANSACTION_TIMEOUT_MILLIS,
     },
@@ -299,13 +299,13 @@ fn a_peer_that_withholds_what_it_announces_is_left_and_others_are_asked() {
     assert!(puppet.heard().iter().any(asked));
     world.run(2_000);
     assert_eq!(world.nodes[0].chain.height(), 0, "the blocks are under way from the puppet");
-    for _ in 0..BLOCK_TIMEOUT_MILLIS / 1_000 {
+    for _ in 0..BLOCKS_TIMEOUT_MILLIS / 1_000 {
         world.run(1_000);
         keep_alive(&mut puppet);
     }
     assert_eq!(world.nodes[0].chain.height(), 10, "from the other one");
     assert_eq!(world.nodes[0].was_penalised(), []);
-    let wait = u64::from(MAX_STALLS) * (BLOCK_TIMEOUT_MILLIS + PAUSE_MILLIS);
+    let wait = u64::from(MAX_STALLS) * (BLOCKS_TIMEOUT_MILLIS + PAUSE_MILLIS);
     for _ in 0..wait / 1_000 {
         world.run(1_000);
         keep_alive(&mut puppet);

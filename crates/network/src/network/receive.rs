@@ -11,7 +11,7 @@ use crate::{
     address_book::reachable,
     handshake::Stage,
     limits::{
-        MAX_ANSWER_BYTES, MAX_APP_BODY_BYTES, MAX_BATCH_BYTES, MAX_HEADERS, MAX_SHARED_ADDRESSES,
+        HEADERS_COST_BYTES, MAX_ANSWER_BYTES, MAX_APP_BODY_BYTES, MAX_BATCH_BYTES, MAX_HEADERS, MAX_SHARED_ADDRESSES,
         SHARE_ADDRESSES_MILLIS,
     },
     message::{EncodedTransaction, Hello, Item, Message, block_id},
@@ -71,11 +71,12 @@ impl Network {
 
     fn dispatch(&mut self, now: Millis, peer: PeerId, message: Message, bytes: usize, local: &mut dyn Local) {
         // These may have been asked for; they are charged, if at all, where that is known.
-        let may_be_free = matches!(
-            message,
-            Message::Transactions(_) | Message::Block(_) | Message::Headers(_) | Message::AppResponse { .. }
-        );
-        if !may_be_free && !self.charge(now, peer, bytes) {
+        let may_be_free = match &message {
+            Message::Transactions(batch) => !batch.is_empty(),
+            Message::Block(_) | Message::Headers(_) | Message::AppResponse { .. } => true,
+            _ => false,
+        };
+        if !may_be_free && !self.charge(now, peer, message.cost_messages(), bytes) {
             return;
         }
         match message {
@@ -88,8 +89,10 @@ impl Network {
             }
             Message::Block(bytes) => self.block(now, peer, &bytes, local),
             Message::GetHeaders { locator } => {
-                let headers = local.headers_after(&locator, MAX_HEADERS);
-                self.send(peer, &Message::Headers(headers));
+                if self.may_serve(now, &peer, HEADERS_COST_BYTES) {
+                    let headers = local.headers_after(&locator, MAX_HEADERS);
+                    self.send(peer, &Message::Headers(headers));
+                }
             }
             Message::Headers(headers) => self.headers(now, peer, &headers, bytes, local),
             Message::GetPeers => self.share_addresses(now, peer),
@@ -101,14 +104,14 @@ impl Network {
                     self.punish(now, peer, Offence::UnaskedPong);
                 }
             }
-            Message::AppRequest { id, body } => self.app_requested(peer, id, &body, local),
+            Message::AppRequest { id, body } => self.app_requested(now, peer, id, &body, local),
             Message::AppResponse { id, body } => self.app_answered(now, peer, RequestId(id), body),
         }
     }
 
     /// Counts something that was not asked for. `false` if it is to be dropped.
-    fn charge(&mut self, now: Millis, peer: PeerId, bytes: usize) -> bool {
-        let is_within = self.peers.get_mut(&peer).is_some_and(|peer| peer.budget.receive(now, bytes));
+    fn charge(&mut self, now: Millis, peer: PeerId, messages: usize, bytes: usize) -> bool {
+        let is_within = self.peers.get_mut(&peer).is_some_and(|peer| peer.budget.receive(now, messages, bytes));
         if !is_within {
             self.punish(now, peer, Offence::OverBudget);
         }
@@ -192,7 +195,7 @@ impl Network {
             Ok(transaction) => transaction.id(),
             Err(error) => return self.punish(now, peer, error.into()),
         };
-        if !self.relay.is_requested(&peer, &id) && !self.charge(now, peer, bytes.len()) {
+        if !self.relay.is_requested(&peer, &id) && !self.charge(now, peer, 1, bytes.len()) {
             return;
         }
         if self.relay.is_settled(&id) {
@@ -219,7 +222,7 @@ impl Network {
         let Some(id) = block_id(bytes) else {
             return self.punish(now, peer, Offence::InvalidBlock { rule: "header" });
         };
-        if !self.sync.is_asked_for_block(&peer, &id) && !self.charge(now, peer, bytes.len()) {
+        if !self.sync.is_asked_for_block(&peer, &id) && !self.charge(now, peer, 1, bytes.len()) {
             return;
         }
         let verdict = Inbound::block(local, bytes);
@@ -237,7 +240,7 @@ impl Network {
 
     fn headers(&mut self, now: Millis, peer: PeerId, headers: &[Header], bytes: usize, local: &mut dyn Local) {
         let is_asked = self.sync.is_asked_for_headers(&peer);
-        if !is_asked && !self.charge(now, peer, bytes) {
+        if !is_asked && !self.charge(now, peer, 1, bytes) {
             return;
         }
         let verdict = match headers {
@@ -250,7 +253,7 @@ impl Network {
             Verdict::Invalid { rule } => self.punish(now, peer, Offence::InvalidHeaders { rule }),
             // Nothing new: asked for or not, it is charged, so that the same can't be sent for ever.
             Verdict::Known if is_asked => {
-                self.charge(now, peer, bytes);
+                self.charge(now, peer, 1, bytes);
             }
             Verdict::Accepted(_) | Verdict::Known | Verdict::Ignored => {}
         }
@@ -275,21 +278,23 @@ impl Network {
         }
     }
 
-    fn app_requested(&mut self, peer: PeerId, id: u64, body: &[u8], local: &mut dyn Local) {
+    fn app_requested(&mut self, now: Millis, peer: PeerId, id: u64, body: &[u8], local: &mut dyn Local) {
         let Some(body) = local.request(&peer, body) else { return };
         let bytes = body.len();
         if bytes > MAX_APP_BODY_BYTES {
             self.actions.push(Action::Report(Report::AnswerTooLong { peer, bytes }));
             return;
         }
-        self.send_as(peer, Priority::Bulk, &Message::AppResponse { id, body });
+        if self.may_serve(now, &peer, bytes) {
+            self.send(peer, &Message::AppResponse { id, body });
+        }
     }
 
     fn app_answered(&mut self, now: Millis, peer: PeerId, request: RequestId, body: Vec<u8>) {
         if self.requests.answered(&peer, request) {
             self.actions.push(Action::Answered { request, peer, outcome: Ok(body) });
         } else {
-            self.charge(now, peer, body.len());
+            self.charge(now, peer, 1, body.len());
         }
     }
 }
