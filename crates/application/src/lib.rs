@@ -2,6 +2,7 @@
 
 pub mod attestation;
 pub mod audit;
+pub mod authorize;
 pub mod document;
 pub mod identities;
 pub mod kinds;

@@ -1,5 +1,5 @@
-//! The seams of the application layer: where sealed objects are kept, what a record's format says about itself, and where
-//! randomness comes from.
+//! The seams of the application layer: where sealed objects are kept, who may read them, what a record's format says about
+//! itself, and where randomness comes from.
 
 use std::{
     fmt,
@@ -10,6 +10,11 @@ use std::{
 use health_chain_data::{ObjectId, tagged_hash};
 use thiserror::Error;
 use zeroize::Zeroizing;
+
+use crate::{
+    authorize::Access,
+    records::{GrantState, ObjectState},
+};
 
 /// Names one version of one object. Made of an id, never of a caller's string, so no name leads out of a store.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -168,5 +173,33 @@ impl Entropy for SeededEntropy {
         self.drawn += 1;
         let bytes = tagged_hash("HC/seeded/v1", &[&self.seed.to_le_bytes(), &self.drawn.to_le_bytes()]);
         Ok(Zeroizing::new(bytes.0))
+    }
+}
+
+/// A house's own rules on access. Asked last, where everything else permits: it may refuse what the owner has granted, and can't
+/// permit what the owner has not.
+pub trait AccessPolicy: Send + Sync {
+    /// Whether the house allows it, too. `grant` is `None` where the owner asks.
+    ///
+    /// # Errors
+    /// The rule that forbids it.
+    fn check(&self, access: &Access, object: &ObjectState, grant: Option<&GrantState>) -> Result<(), PolicyRefusal>;
+}
+
+/// A house's own rule forbids access.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("refused by rule {rule}")]
+pub struct PolicyRefusal {
+    /// The rule's name, for the audit log.
+    pub rule: &'static str,
+}
+
+/// No rules beyond the owner's grants.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OwnerGrants;
+
+impl AccessPolicy for OwnerGrants {
+    fn check(&self, _: &Access, _: &ObjectState, _: Option<&GrantState>) -> Result<(), PolicyRefusal> {
+        Ok(())
     }
 }

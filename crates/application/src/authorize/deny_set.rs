@@ -1,0 +1,202 @@
+//! Revocations seen anywhere, kept for good.
+
+use std::collections::BTreeMap;
+
+use health_chain_data::{
+    ChainId, Hash, ObjectId, PublicKey, Signature, Transaction,
+    codec::decode,
+    ports::{StateView, StoreError},
+    state::Changes,
+};
+use thiserror::Error;
+
+use crate::{
+    kinds,
+    limits::{MAX_DENIALS_PER_OBJECT, MAX_PENDING_OPERATIONS},
+    records::{self, Delete, Grant, OwnerSigned, Position, RecordError, Revoke, RevokeAll},
+    tables::DENIALS,
+};
+
+/// Every revocation that this gateway has seen with its owner's signature: in a block at any depth, on a branch that was
+/// left, in the mempool, or pushed to it. One sight denies for good; only a grant that the owner signs afterwards, with a higher
+/// sequence number, counts again. No reorganisation changes it.
+///
+/// Bounded: per object there is one number for the whole, and one for each of at most [`MAX_DENIALS_PER_OBJECT`]
+/// grantees. Where an owner signs revocations for more, the whole object is denied.
+#[derive(Debug, Clone, Default)]
+pub struct DenySet {
+    objects: BTreeMap<ObjectId, BTreeMap<Scope, Turn>>,
+    /// Entries that stand in memory only, because they could not be written.
+    unwritten: Changes,
+}
+
+/// Whose access a revocation ends: one grantee's, or everybody's.
+type Scope = Option<PublicKey>;
+
+/// When in an object's log a revocation stands. Ordered by owners first, so that what an owner signed, whatever its number, never
+/// withdraws what a later owner grants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Turn {
+    /// How often the object had changed hands.
+    pub owner_epoch: u32,
+    /// The sequence number.
+    pub seq: u64,
+}
+
+impl Turn {
+    /// When an operation at `position` stands.
+    pub const fn of(position: &Position) -> Self {
+        Self { owner_epoch: position.owner_epoch, seq: position.seq }
+    }
+}
+
+/// Why a revocation was not taken in.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ObserveError {
+    /// It is not the owner's word about an object that this chain knows.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The state can't be read, or the entry can't be written. An entry that can't be written denies nevertheless, as long as
+    /// this process lives, and is written with the next one; it must not be acknowledged.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl DenySet {
+    /// Reads what has been kept.
+    ///
+    /// # Errors
+    /// Where the table can't be read or is damaged.
+    pub fn load(view: &dyn StateView) -> Result<Self, StoreError> {
+        let (mut objects, mut whole) = (BTreeMap::<_, BTreeMap<_, _>>::new(), true);
+        view.scan(DENIALS, &[], &mut |key, value| {
+            match entry(key, value) {
+                Some((object, scope, turn)) => drop(objects.entry(object).or_default().insert(scope, turn)),
+                None => whole = false,
+            }
+            whole
+        })?;
+        if whole {
+            Ok(Self { objects, unwritten: Changes::default() })
+        } else {
+            Err(StoreError::Damaged { table: DENIALS })
+        }
+    }
+
+    /// Takes in a transaction seen anywhere, whatever its depth: REVOKE, REVOKE_ALL, DELETE, or a GRANT of nothing. Others are passed
+    /// over. It denies at once; `commit` makes it durable (node-local tables), and only then may it be acknowledged. `view`
+    /// is a state in which the object is known: that of the tip, or of the block that carried the revocation. Says
+    /// whether anything is denied that was not before.
+    ///
+    /// # Errors
+    /// Where the operation is not the word of its object's owner, or `view` or `commit` fails.
+    pub fn observe(
+        &mut self,
+        transaction: &Transaction,
+        chain: &ChainId,
+        view: &dyn StateView,
+        commit: impl FnOnce(&Changes) -> Result<(), StoreError>,
+    ) -> Result<bool, ObserveError> {
+        let Some(withdrawal) = Withdrawal::read(transaction)? else { return Ok(false) };
+        withdrawal.check(chain, view)?;
+        let new = self.insert(&withdrawal);
+        if !self.unwritten.is_empty() {
+            commit(&self.unwritten)?;
+            self.unwritten = Changes::default();
+        }
+        Ok(new)
+    }
+
+    /// The last revocation that concerns `grantee`'s access to `object`. Grants up to it are void.
+    pub fn withdrawn(&self, object: &ObjectId, grantee: &PublicKey) -> Option<Turn> {
+        let scopes = self.objects.get(object)?;
+        scopes.get(&None).max(scopes.get(&Some(*grantee))).copied()
+    }
+
+    fn insert(&mut self, withdrawal: &Withdrawal) -> bool {
+        let (object, turn) = (withdrawal.position.object, Turn::of(&withdrawal.position));
+        let scopes = self.objects.entry(object).or_default();
+        let crowded = scopes.len() >= MAX_DENIALS_PER_OBJECT && !scopes.contains_key(&withdrawal.scope);
+        let scope = if crowded { None } else { withdrawal.scope };
+        if scopes.get(&scope).is_some_and(|known| *known >= turn) {
+            return false;
+        }
+        scopes.insert(scope, turn);
+        self.unwritten.put(DENIALS, key(&object, &scope), value(&turn));
+        true
+    }
+}
+
+/// What all operations that withdraw have in common.
+struct Withdrawal {
+    position: Position,
+    scope: Scope,
+    message: Hash,
+    signature: Signature,
+}
+
+impl Withdrawal {
+    fn read(transaction: &Transaction) -> Result<Option<Self>, RecordError> {
+        let payload = &transaction.payload;
+        Ok(match transaction.kind {
+            kinds::REVOKE => {
+                let revoke: Revoke = decode(payload)?;
+                Some(Self::of(&revoke, Some(revoke.grantee)))
+            }
+            kinds::REVOKE_ALL => Some(Self::of(&decode::<RevokeAll>(payload)?, None)),
+            kinds::DELETE => Some(Self::of(&decode::<Delete>(payload)?, None)),
+            kinds::GRANT => {
+                let grant: Grant = decode(payload)?;
+                grant.terms.permissions.is_empty().then(|| Self::of(&grant, Some(grant.terms.grantee)))
+            }
+            _ => None,
+        })
+    }
+
+    fn of(operation: &impl OwnerSigned, scope: Scope) -> Self {
+        let (position, signature) = (*operation.position(), *operation.signature());
+        Self { position, scope, message: operation.message(), signature }
+    }
+
+    /// Whether it is the owner's word. Versions and epochs don't matter, nor does whether its turn has come.
+    fn check(&self, chain: &ChainId, view: &dyn StateView) -> Result<(), ObserveError> {
+        let Position { chain: found, object: id, seq, .. } = self.position;
+        if found != *chain {
+            return Err(RecordError::WrongChain { found }.into());
+        }
+        let object = records::object(view, &id)?.ok_or(RecordError::UnknownObject { object: id })?;
+        if self.position.owner_epoch != object.owner_epoch {
+            let (expected, found) = (object.owner_epoch, self.position.owner_epoch);
+            return Err(RecordError::WrongOwnerEpoch { expected, found }.into());
+        }
+        if seq > object.seq.saturating_add(MAX_PENDING_OPERATIONS) {
+            return Err(RecordError::Skipped { expected: object.seq.saturating_add(1), found: seq }.into());
+        }
+        let owner = object.owner;
+        let verified = owner.verify(&self.message, &self.signature);
+        Ok(verified.map_err(|_| RecordError::NotTheOwner { owner })?)
+    }
+}
+
+/// The object's id, and the grantee's key behind it where only one is meant.
+fn key(object: &ObjectId, scope: &Scope) -> Vec<u8> {
+    let grantee = scope.as_ref().map_or(&[][..], |grantee| grantee.as_bytes());
+    [object.as_bytes(), grantee].concat()
+}
+
+/// Owner epoch and sequence number, big-endian.
+fn value(turn: &Turn) -> Vec<u8> {
+    [&turn.owner_epoch.to_be_bytes()[..], &turn.seq.to_be_bytes()].concat()
+}
+
+fn entry(key: &[u8], value: &[u8]) -> Option<(ObjectId, Scope, Turn)> {
+    let (object, grantee) = key.split_first_chunk()?;
+    let scope = match grantee {
+        [] => None,
+        bytes => Some(PublicKey::from_bytes(bytes.try_into().ok()?).ok()?),
+    };
+    let (owner_epoch, seq) = value.split_first_chunk()?;
+    let turn = Turn { owner_epoch: u32::from_be_bytes(*owner_epoch), seq: u64::from_be_bytes(seq.try_into().ok()?) };
+    Some((ObjectId(Hash(*object)), scope, turn))
+}
