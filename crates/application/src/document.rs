@@ -33,6 +33,8 @@ pub struct Document {
 pub struct Description {
     /// The document's media type (RFC 6838).
     pub media_type: String,
+    /// The key that the commitment names: the record's first owner.
+    pub owner: PublicKey,
     /// Who vouches for it; `None` for what a patient recorded without an institution.
     pub provenance: Option<Provenance>,
 }
@@ -107,9 +109,10 @@ impl Document {
         sha256(&self.bytes)
     }
 
-    /// The commitment to this document for `owner`.
-    pub fn commit(&self, blinding: &[u8; BLINDING_BYTES], owner: &PublicKey) -> Commitment {
-        commit(blinding, &self.digest(), self.bytes.len() as u64, &self.description.media_type, owner)
+    /// The commitment to this document for its first owner.
+    pub fn commit(&self, blinding: &[u8; BLINDING_BYTES]) -> Commitment {
+        let Description { media_type, owner, .. } = &self.description;
+        commit(blinding, &self.digest(), self.bytes.len() as u64, media_type, owner)
     }
 
     /// Seals the document under a new key: description length u32 (little-endian), description, document.
@@ -163,13 +166,16 @@ impl Document {
 
 #[cfg(test)]
 mod tests {
+    use health_chain_data::SecretKey;
+
     use super::*;
     use crate::ports::SeededEntropy;
 
     const OBJECT: ObjectId = ObjectId(Hash([5; 32]));
 
     fn document(bytes: Vec<u8>) -> Document {
-        Document { description: Description { media_type: "text/plain".into(), provenance: None }, bytes }
+        let owner = SecretKey::from_bytes(&[1; 32]).unwrap().public_key();
+        Document { description: Description { media_type: "text/plain".into(), owner, provenance: None }, bytes }
     }
 
     #[test]

@@ -4,6 +4,7 @@ pub mod attestation;
 pub mod audit;
 pub mod authorize;
 pub mod document;
+pub mod flows;
 pub mod identities;
 pub mod kinds;
 pub mod limits;

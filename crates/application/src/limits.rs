@@ -30,6 +30,11 @@ pub const MAX_OWNED_RECORD_BYTES: usize = 32 + 2 * 5 + MAX_WRAP_BYTES;
 /// The longest encoded reader of a wallet, in bytes.
 pub const MAX_READER_BYTES: usize = 1024;
 
+/// The longest message from an institution to a patient, in bytes.
+pub const MAX_MESSAGE_BYTES: usize = 256 * 1024 * 1024;
+/// The longest encoded request for a grant, in bytes.
+pub const MAX_SHARE_REQUEST_BYTES: usize = 512;
+
 /// Accreditation keys of one chain.
 pub const MAX_ACCREDITORS: usize = 32;
 /// Institutions that a genesis document may register.

@@ -11,7 +11,7 @@ pub const AUDIT_BY_OBJECT: Table = Table(41);
 pub const DENIALS: Table = Table(32);
 /// Of a wallet's own store: whose it is, and how many keys were handed out.
 pub const WALLET: Table = Table(42);
-/// Of a wallet's own store: [`crate::wallet::OwnedRecord`] by object id (32 bytes).
+/// Of a wallet's own store: [`crate::wallet::OwnedRecord`] by object id and version (36 bytes, big-endian).
 pub const WALLET_RECORDS: Table = Table(43);
 /// Of a wallet's own store: [`crate::wallet::Reader`] by object id and grantee's key (64 bytes).
 pub const WALLET_READERS: Table = Table(44);

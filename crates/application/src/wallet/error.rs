@@ -23,11 +23,13 @@ pub enum WalletError {
         /// Its number.
         index: u32,
     },
-    /// The wallet owns no such record.
-    #[error("the wallet has no record {object}")]
+    /// The wallet owns no such record, or not in this version.
+    #[error("the wallet has no version {version} of {object}")]
     UnknownRecord {
-        /// Its id.
+        /// Its object.
         object: ObjectId,
+        /// Its version.
+        version: u32,
     },
     /// The transaction spends something already.
     #[error("the transaction has {inputs} inputs already")]

@@ -48,26 +48,26 @@ impl Wire for Reader {
 }
 
 impl Wallet {
-    /// Remembers a record; replaces what was known of the object. Durable on return.
+    /// Remembers one version of a record, beside the others: until a new version is settled, the old one is needed. Durable on return.
     ///
     /// # Errors
     /// Where the store fails.
     pub fn put_record(&mut self, record: &OwnedRecord) -> Result<(), WalletError> {
         let mut changes = Changes::default();
-        changes.put(WALLET_RECORDS, *record.object.as_bytes(), codec::encode(record));
+        changes.put(WALLET_RECORDS, record_key(&record.object, record.version), codec::encode(record));
         Ok(self.store.commit(&changes)?)
     }
 
-    /// A record by its object.
+    /// A record by its object and version.
     ///
     /// # Errors
     /// [`WalletError::UnknownRecord`], or where the store can't be read.
-    pub fn record(&self, object: &ObjectId) -> Result<OwnedRecord, WalletError> {
-        state::read(self.store.as_ref(), WALLET_RECORDS, object.as_bytes())?
-            .ok_or(WalletError::UnknownRecord { object: *object })
+    pub fn record(&self, object: &ObjectId, version: u32) -> Result<OwnedRecord, WalletError> {
+        state::read(self.store.as_ref(), WALLET_RECORDS, &record_key(object, version))?
+            .ok_or(WalletError::UnknownRecord { object: *object, version })
     }
 
-    /// All records, in ascending order of their objects.
+    /// All records in all versions, in ascending order of their objects and versions.
     ///
     /// # Errors
     /// Where the store can't be read.
@@ -104,17 +104,35 @@ impl Wallet {
         Ok(self.store.commit(&changes)?)
     }
 
-    /// Destroys what the wallet knows of a record, its data key with it. Durable on return.
+    /// Destroys the wrapped data keys of all versions below `version`, once that one is settled. Durable on return.
     ///
     /// # Errors
     /// Where the store fails.
-    pub fn remove_record(&mut self, object: &ObjectId) -> Result<(), WalletError> {
+    pub fn remove_versions_below(&mut self, object: &ObjectId, version: u32) -> Result<(), WalletError> {
+        let mut changes = Changes::default();
+        for record in self.versions(object)?.iter().filter(|record| record.version < version) {
+            changes.delete(WALLET_RECORDS, record_key(object, record.version));
+        }
+        Ok(self.store.commit(&changes)?)
+    }
+
+    /// Destroys what the wallet knows of an object: its data keys, and who could read it. Durable on return.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn remove_object(&mut self, object: &ObjectId) -> Result<(), WalletError> {
         let mut changes = Changes::default();
         for reader in self.readers(object)? {
             changes.delete(WALLET_READERS, reader_key(object, &reader.grant.terms.grantee));
         }
-        changes.delete(WALLET_RECORDS, *object.as_bytes());
+        for record in self.versions(object)? {
+            changes.delete(WALLET_RECORDS, record_key(object, record.version));
+        }
         Ok(self.store.commit(&changes)?)
+    }
+
+    fn versions(&self, object: &ObjectId) -> Result<Vec<OwnedRecord>, WalletError> {
+        self.all(WALLET_RECORDS, object.as_bytes())
     }
 
     fn all<T: Wire>(&self, table: state::Table, prefix: &[u8]) -> Result<Vec<T>, WalletError> {
@@ -129,6 +147,10 @@ impl Wallet {
         })?;
         if damaged { Err(StoreError::Damaged { table }.into()) } else { Ok(found) }
     }
+}
+
+fn record_key(object: &ObjectId, version: u32) -> Vec<u8> {
+    [&object.as_bytes()[..], &version.to_be_bytes()].concat()
 }
 
 fn reader_key(object: &ObjectId, grantee: &PublicKey) -> Vec<u8> {
