@@ -122,6 +122,19 @@ impl Mirror {
     }
 }
 
+/// What is left in the state is what the connected blocks wrote: nothing of any other branch, nothing twice, nothing lost.
+fn assert_events_are_those_of_the_main_chain(chain: &Chain) {
+    let blocks = main_chain(chain).into_iter().skip(1).map(|id| chain.block(&id).unwrap().unwrap());
+    let written: BTreeSet<Vec<u8>> = blocks
+        .flat_map(|block| block.body.0)
+        .filter(|transaction| transaction.payload[0] == ADD)
+        .map(|transaction| transaction.id().as_bytes().to_vec())
+        .collect();
+    let mut found = BTreeSet::new();
+    chain.state().scan(EVENTS, &[], &mut |key, _| found.insert(key.to_vec())).unwrap();
+    assert_eq!(found, written);
+}
+
 fn accept_all_headers(chain: &mut Chain, blocks: &[Block]) {
     let headers: Vec<Header> = blocks.iter().map(|block| block.header.clone()).collect();
     assert_eq!(chain.accept_headers(NOW, &headers).unwrap(), blocks.len());
@@ -149,6 +162,7 @@ proptest! {
             prop_assert_eq!(&main_chain(&chain), &mirror.0);
         }
         assert_replays(&chain);
+        assert_events_are_those_of_the_main_chain(&chain);
 
         let before = (chain.tip(), chain.weight(), chain.locator(), chain.missing_bodies(100), disk.snapshot());
         drop(chain);

@@ -58,6 +58,9 @@ fn rules_on_the_content() {
         let error = refusal(&mut chain, &block);
         assert_eq!(error.rule(), rule, "{error:?}");
         assert!(error.is_senders_fault());
+        // Such a block is invalid for good; only one of too many transactions can't have come from anywhere.
+        let again = refusal(&mut chain, &block);
+        assert_eq!(again.rule(), if rule == "too-many-transactions" { rule } else { "invalid-block" });
         // The chain goes on as if nothing had been.
         assert!(matches!(offer(&mut chain, &block_on(&tip, 1, 3, vec![])), Ok(Accepted::Connected(_))));
         assert_replays(&chain);

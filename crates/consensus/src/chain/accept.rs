@@ -188,3 +188,119 @@ impl Chain {
         seen
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::{boxed::Box, sync::Arc, vec};
+
+    use health_chain_data::{
+        Body, Genesis, Timestamp,
+        ports::{ChainStore, ScalarHasher, SingleVerifier, StateView},
+        state::{MemoryStore, Table},
+    };
+
+    use super::*;
+    use crate::{
+        ConsensusParameters, Parts, Weight,
+        ports::{AcceptAll, Action, Ancestry, Engine, Finality, Input, NoReward, SealError},
+    };
+
+    /// Takes every seal; its one byte is the weight.
+    struct Any;
+
+    impl Engine for Any {
+        fn name(&self) -> &'static str {
+            "any"
+        }
+
+        fn finality(&self) -> Finality {
+            Finality::Depth(1)
+        }
+
+        fn check_seal(&self, _: &Header, _: &dyn Ancestry) -> Result<(), SealError> {
+            Ok(())
+        }
+
+        fn weight(&self, header: &Header) -> Weight {
+            Weight::from(u64::from(header.seal[0]))
+        }
+
+        fn step(&mut self, _: Millis, _: Input<'_>) -> Vec<Action> {
+            vec![]
+        }
+    }
+
+    fn open(store: MemoryStore) -> Chain {
+        let genesis = Genesis::new("any", Timestamp(1), vec![1]).with(&ConsensusParameters::default());
+        let parts = Parts {
+            store: Box::new(store),
+            engine: Box::new(Any),
+            executor: Arc::new(AcceptAll),
+            reward: Arc::new(NoReward),
+            verifier: Arc::new(SingleVerifier),
+            hasher: Arc::new(ScalarHasher),
+        };
+        Chain::open(parts, &genesis).unwrap()
+    }
+
+    fn row(parent: &Header, weight: u8, count: usize) -> Vec<Block> {
+        let mut parent = parent.clone();
+        let block = |_| {
+            let root = Body::default().root(&ScalarHasher);
+            let time = Timestamp(parent.time.0 + 1);
+            parent = Header { version: 1, parent: parent.id(), root, time, seal: vec![weight] };
+            Block { header: parent.clone(), body: Body::default() }
+        };
+        (0..count).map(block).collect()
+    }
+
+    /// Copies what the chain's store holds, as if the process ended here.
+    fn copy(chain: &Chain) -> MemoryStore {
+        let mut changes = Changes::default();
+        for table in 0..=u8::MAX {
+            let table = Table(table);
+            let put = &mut |key: &[u8], value: &[u8]| {
+                changes.put(table, key, value);
+                true
+            };
+            chain.state().scan(table, &[], put).unwrap();
+        }
+        let mut store = MemoryStore::default();
+        store.commit(&changes).unwrap();
+        store
+    }
+
+    #[test]
+    fn forgotten_side_branches_leave_the_store_too() {
+        let mut chain = open(MemoryStore::default());
+        let root = chain.tip().header;
+        let (main, light, heavy) = (row(&root, 9, 4), row(&root, 1, 5), row(&root, 5, 3));
+        for block in main.iter().chain(&light).chain(&heavy) {
+            chain.accept_block(Millis(10_000), block.clone()).unwrap();
+        }
+        chain.prune(8, 3).unwrap();
+        assert_eq!(chain.tree.side_headers(), 8, "not too many");
+        chain.prune(7, 4).unwrap();
+        assert_eq!(chain.tree.side_headers(), 4);
+
+        let store = copy(&chain);
+        for (block, is_kept) in [(&light[0], true), (&light[1], false), (&light[4], false), (&heavy[2], true)] {
+            assert_eq!(chain.header(&block.id()).is_some(), is_kept);
+            assert_eq!(store.get(Table::HEADERS, block.id().as_bytes()).unwrap().is_some(), is_kept);
+            assert_eq!(store.get(Table::BODIES, block.id().as_bytes()).unwrap().is_some(), is_kept);
+        }
+        let again = open(store);
+        assert_eq!((again.tip(), again.tree.len()), (chain.tip(), chain.tree.len()));
+
+        // What was forgotten is as new.
+        assert_eq!(chain.accept_block(Millis(10_000), light[1].clone()).unwrap(), Accepted::Side);
+        assert_eq!(chain.tree.side_headers(), 5);
+    }
+
+    #[test]
+    fn a_genesis_header_without_weight_opens_nothing() {
+        let genesis = Genesis::new("any", Timestamp(1), vec![0]).with(&ConsensusParameters::default());
+        let parts = open(MemoryStore::default()).parts;
+        assert!(matches!(Chain::open(parts, &genesis), Err(crate::OpenError::GenesisSeal)));
+    }
+}

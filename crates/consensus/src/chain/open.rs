@@ -16,6 +16,7 @@ use crate::{
     parameters::ConsensusParameters,
     ports::{ExecuteError, Executor},
     tree::HeaderTree,
+    weight::Weight,
 };
 
 /// Why a chain can't be opened.
@@ -31,6 +32,9 @@ pub enum OpenError {
         /// The limit asked for.
         max_block_bytes: u32,
     },
+    /// The engine gives the genesis header no weight: its seal is not in the form that the engine expects.
+    #[error("the engine does not take the seal of the genesis header")]
+    GenesisSeal,
     /// The executor does not take the genesis document.
     #[error("the state of the genesis block can't be made")]
     GenesisState(#[source] ExecuteError),
@@ -58,6 +62,9 @@ impl Chain {
         let parameters: ConsensusParameters = genesis.section()?;
         if !parameters.are_possible() {
             return Err(OpenError::Parameters { max_block_bytes: parameters.max_block_bytes });
+        }
+        if parts.engine.weight(&genesis.block().header) == Weight::ZERO {
+            return Err(OpenError::GenesisSeal);
         }
         let expected = genesis.chain_id();
         match records::chain(&*parts.store)? {

@@ -251,7 +251,6 @@ impl BlockError {
             Self::Header(_)
                 | Self::Store(_)
                 | Self::TooManyTransactions { .. }
-                | Self::TooLong { .. }
                 | Self::RootMismatch { .. }
                 | Self::InvalidAncestor { .. }
         )

@@ -24,8 +24,8 @@ pub struct Executed<'a> {
     pub fees: Amount,
 }
 
-/// Step one: what the block shows by itself. The root comes first of what depends on the content, because only with it
-/// everything else found wrong is the header's fault.
+/// Step one: what the block shows by itself. The root comes first, because only what it commits to is the header's fault;
+/// hashing costs little, since no block is decoded beyond [`health_chain_data::limits::MAX_BLOCK_BYTES`].
 ///
 /// # Errors
 /// The rule broken.
@@ -36,16 +36,16 @@ pub fn structure(block: &Block, rules: &Rules<'_>) -> Result<(), BlockError> {
         return Err(BlockError::TooManyTransactions { count });
     }
     let encoded: Vec<Vec<u8>> = transactions.iter().map(codec::encode).collect();
+    let leaves: Vec<&[u8]> = encoded.iter().map(Vec::as_slice).collect();
+    let body = rules.hasher.merkle_root(&rules.hasher.hash_leaves(&leaves));
+    if body != block.header.root {
+        return Err(BlockError::RootMismatch { header: block.header.root, body });
+    }
     let max_bytes = rules.parameters.max_block_bytes;
     let around = codec::encode(&block.header).len() + codec::encode(&count).len();
     let bytes = around + encoded.iter().map(Vec::len).sum::<usize>();
     if bytes > max_bytes as usize {
         return Err(BlockError::TooLong { bytes, max_bytes });
-    }
-    let leaves: Vec<&[u8]> = encoded.iter().map(Vec::as_slice).collect();
-    let body = rules.hasher.merkle_root(&rules.hasher.hash_leaves(&leaves));
-    if body != block.header.root {
-        return Err(BlockError::RootMismatch { header: block.header.root, body });
     }
     kinds(block)?;
     for (index, (transaction, encoded)) in transactions.iter().zip(&encoded).enumerate() {
