@@ -5,6 +5,7 @@ pub mod audit;
 pub mod authorize;
 pub mod document;
 pub mod flows;
+pub mod gateway;
 pub mod identities;
 pub mod kinds;
 pub mod limits;

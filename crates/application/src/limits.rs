@@ -1,6 +1,7 @@
 //! Every limit of the application layer. The unit stands last in each name.
 
 use health_chain_data::{limits::MAX_GENESIS_BYTES, wrap::MAX_WRAP_BYTES};
+use health_chain_network::limits::MAX_APP_BODY_BYTES;
 
 /// The longest sealed object that a store keeps, in bytes.
 pub const MAX_OBJECT_BYTES: u64 = 1 << 40;
@@ -60,7 +61,30 @@ pub const MAX_PENDING_OPERATIONS: u64 = 1_024;
 /// Grantees of one object whose revocations are kept apart; beyond them the whole object is denied.
 pub const MAX_DENIALS_PER_OBJECT: usize = 1_024;
 
+/// The most bytes of a message or object in one answer.
+pub const PIECE_BYTES: u64 = 256 * 1024;
+/// The longest encoded request or answer between two nodes' applications, in bytes.
+pub const MAX_EXCHANGE_BYTES: usize = MAX_APP_BODY_BYTES;
+/// The longest letter to a node's owner, in bytes.
+pub const MAX_LETTER_BYTES: usize = 16 * 1024;
+/// Letters that wait to be read.
+pub const MAX_LETTERS: usize = 256;
+/// Objects being read from one gateway at a time.
+pub const MAX_SESSIONS: usize = 1_024;
+/// How long an object may be read before leave must be asked for again, in milliseconds.
+pub const SESSION_MILLIS: u64 = 60 * 60 * 1000;
+/// Bytes of an object that are served before the decision is made again.
+pub const MAX_UNCHECKED_BYTES: u64 = 4 * 1024 * 1024;
+/// How long an object is served before the decision is made again, in milliseconds.
+pub const MAX_UNCHECKED_MILLIS: u64 = 2_000;
+/// Events in one answer of a gateway about an object's history.
+pub const MAX_ANSWERED_ENTRIES: usize = 64;
+
 const _: () = {
+    // A piece, a letter or a history with what stands around it.
+    assert!(PIECE_BYTES as usize + 16 <= MAX_EXCHANGE_BYTES);
+    assert!(MAX_LETTER_BYTES + 16 <= MAX_EXCHANGE_BYTES);
+    assert!(1024 + MAX_ANSWERED_ENTRIES * (MAX_AUDIT_EVENT_BYTES + 3 * 1024) <= MAX_EXCHANGE_BYTES);
     let name_and_key_bytes = MAX_INSTITUTION_NAME_BYTES + 2 + 32;
     assert!(MAX_INITIAL_INSTITUTIONS * name_and_key_bytes + MAX_ACCREDITORS * 32 < MAX_GENESIS_BYTES);
     // Each approval: an index of at most two bytes and a signature.

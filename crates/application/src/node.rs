@@ -138,6 +138,9 @@ pub enum StartError {
     /// The chain can't be opened.
     #[error("the chain can't be opened")]
     Chain(#[from] OpenError),
+    /// What the node's service kept can't be read.
+    #[error("what the node's service kept can't be read")]
+    Service(#[from] StoreError),
     /// The system gives no random bytes.
     #[error("the system gives no random bytes")]
     Random(#[source] getrandom::Error),
@@ -269,9 +272,11 @@ impl NodeBuilder {
             entropy,
         };
         let (executor, verifier) = (Arc::clone(&self.parts.executor), Arc::clone(&self.parts.verifier));
-        let chain = Chain::open(self.parts, &self.genesis)?;
+        let mut chain = Chain::open(self.parts, &self.genesis)?;
+        let mut service = self.service;
+        service.opened(&mut chain)?;
         let pool = Mempool::new(self.policy, executor, verifier, chain.tip().id);
-        let local = Local::new(chain, pool, self.service, (self.clock)());
+        let local = Local::new(chain, pool, service, (self.clock)());
         let id = self.transport.local();
         let waker = self.transport.waker();
         let (sender, commands) = mpsc::channel();

@@ -57,8 +57,7 @@ pub enum ObserveError {
     /// It is not the owner's word about an object that this chain knows.
     #[error(transparent)]
     Record(#[from] RecordError),
-    /// The state can't be read, or the entry can't be written. An entry that can't be written denies nevertheless, as long as
-    /// this process lives, and is written with the next one; it must not be acknowledged.
+    /// The state can't be read.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -85,27 +84,34 @@ impl DenySet {
     }
 
     /// Takes in a transaction seen anywhere, whatever its depth: REVOKE, REVOKE_ALL, DELETE, or a GRANT of nothing. Others are passed
-    /// over. It denies at once; `commit` makes it durable (node-local tables), and only then may it be acknowledged. `view`
-    /// is a state in which the object is known: that of the tip, or of the block that carried the revocation. Says
-    /// whether anything is denied that was not before.
+    /// over. It denies at once; [`DenySet::write`] makes it durable, and only then may it be acknowledged. `view` is a state in which
+    /// the object is known: that of the tip, or of the block that carried the revocation. Says whether anything is denied that
+    /// was not before.
     ///
     /// # Errors
-    /// Where the operation is not the word of its object's owner, or `view` or `commit` fails.
+    /// Where the operation is not the word of its object's owner, or `view` can't be read.
     pub fn observe(
         &mut self,
         transaction: &Transaction,
         chain: &ChainId,
         view: &dyn StateView,
-        commit: impl FnOnce(&Changes) -> Result<(), StoreError>,
     ) -> Result<bool, ObserveError> {
         let Some(withdrawal) = Withdrawal::read(transaction)? else { return Ok(false) };
         withdrawal.check(chain, view)?;
-        let new = self.insert(&withdrawal);
+        Ok(self.insert(&withdrawal))
+    }
+
+    /// Hands what has not been written yet to `commit`, which must make it durable (node-local tables).
+    ///
+    /// # Errors
+    /// Where `commit` fails. What could not be written denies nevertheless, as long as this process lives, and is handed over
+    /// again the next time; it must not be acknowledged.
+    pub fn write(&mut self, commit: impl FnOnce(&Changes) -> Result<(), StoreError>) -> Result<(), StoreError> {
         if !self.unwritten.is_empty() {
             commit(&self.unwritten)?;
             self.unwritten = Changes::default();
         }
-        Ok(new)
+        Ok(())
     }
 
     /// The last revocation that concerns `grantee`'s access to `object`. Grants up to it are void.

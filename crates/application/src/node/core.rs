@@ -188,6 +188,7 @@ impl Core {
             }
             Action::Report(Report::Left { peer }) => {
                 info!(%peer, "peer left");
+                self.local.service.left(&peer);
                 self.publish(vec![NodeEvent::PeerLeft { peer }]);
             }
             Action::Report(Report::Penalised { peer, offence, is_banned }) => {

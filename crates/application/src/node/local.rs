@@ -79,7 +79,7 @@ impl Local {
         let (disconnected, connected) = (few(&change.disconnected)?, few(&change.connected)?);
         let tip = tip_state(&self.chain);
         let dropped = self.pool.tip_changed(self.now, &disconnected, &connected, &tip)?;
-        self.service.tip_moved(self.now, &mut self.chain, change.disconnected.len());
+        self.service.tip_moved(&mut self.chain, change.disconnected.len())?;
         let tip = self.chain.tip();
         info!(height = tip.height.0, id = %tip.id, undone = change.disconnected.len(), "new tip");
         self.events.extend(dropped.into_iter().map(|id| NodeEvent::Dropped { id }));
@@ -206,6 +206,6 @@ impl Inbound for Local {
     }
 
     fn request(&mut self, peer: &PeerId, body: &[u8]) -> Option<Vec<u8>> {
-        self.service.request(self.now, &mut self.chain, peer, body)
+        self.service.request(self.now, &mut self.chain, self.pool.len(), peer, body)
     }
 }

@@ -7,8 +7,21 @@ use health_chain_network::PeerId;
 /// Answers requests of other nodes' applications, and sees everything that reaches this node. Runs on the node's thread, so
 /// what it is shown of the chain is one moment of it.
 pub trait Service: Send {
-    /// Answers a request, or says nothing.
-    fn request(&mut self, now: Millis, chain: &mut Chain, peer: &PeerId, body: &[u8]) -> Option<Vec<u8>>;
+    /// The chain has been opened: the service reads what it kept in the node's own tables.
+    ///
+    /// # Errors
+    /// Where it can't be read; then the node does not start.
+    fn opened(&mut self, chain: &mut Chain) -> Result<(), StoreError>;
+
+    /// Answers a request, or says nothing. `waiting` is how many transactions wait in the pool.
+    fn request(
+        &mut self,
+        now: Millis,
+        chain: &mut Chain,
+        waiting: usize,
+        peer: &PeerId,
+        body: &[u8],
+    ) -> Option<Vec<u8>>;
 
     /// A transaction has arrived, valid on the present tip or not: before it is acknowledged to anybody.
     ///
@@ -25,7 +38,13 @@ pub trait Service: Send {
     }
 
     /// The tip has moved; `disconnected` blocks were undone on the way.
-    fn tip_moved(&mut self, now: Millis, chain: &mut Chain, disconnected: usize);
+    ///
+    /// # Errors
+    /// As for [`Service::saw_transaction`].
+    fn tip_moved(&mut self, chain: &mut Chain, disconnected: usize) -> Result<(), StoreError>;
+
+    /// A peer's connection has ended.
+    fn left(&mut self, peer: &PeerId);
 }
 
 /// Serves nobody.
@@ -33,7 +52,11 @@ pub trait Service: Send {
 pub struct NoService;
 
 impl Service for NoService {
-    fn request(&mut self, _: Millis, _: &mut Chain, _: &PeerId, _: &[u8]) -> Option<Vec<u8>> {
+    fn opened(&mut self, _: &mut Chain) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn request(&mut self, _: Millis, _: &mut Chain, _: usize, _: &PeerId, _: &[u8]) -> Option<Vec<u8>> {
         None
     }
 
@@ -41,5 +64,9 @@ impl Service for NoService {
         Ok(())
     }
 
-    fn tip_moved(&mut self, _: Millis, _: &mut Chain, _: usize) {}
+    fn tip_moved(&mut self, _: &mut Chain, _: usize) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn left(&mut self, _: &PeerId) {}
 }

@@ -1,0 +1,421 @@
+//! The gateway's own state, and how it answers.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use health_chain_consensus::Chain;
+use health_chain_data::{
+    Hash, Millis, Signature, Timestamp, Transaction, codec, ports::StoreError, state::Changes, tagged_hash,
+    wrap::KeyWrap,
+};
+use health_chain_network::PeerId;
+
+use super::{About, GatewayParts, Opened, Request, Response, message_name, wrap_name};
+use crate::{
+    audit::{Access as AuditedAccess, AuditEvent, AuditLog, Checkpoint, Outcome, ReadReceipt, ReceiptTerms},
+    authorize::{
+        AccessRequest, Basis, Clock, Denial, DenySet, Gateway as Decider, ObserveError, Permit, SeenRequests, Snapshot,
+        authorize, reauthorize,
+    },
+    limits::{
+        MAX_ANSWERED_ENTRIES, MAX_LETTERS, MAX_SESSIONS, MAX_UNCHECKED_BYTES, MAX_UNCHECKED_MILLIS, PIECE_BYTES,
+        SESSION_MILLIS,
+    },
+    ports::{ObjectError, ObjectName},
+    records::{GatewayId, Permissions},
+    tables::GATEWAY,
+};
+
+const HIGH_WATER_KEY: &[u8] = b"high-water";
+const REORGANISATION_KEY: &[u8] = b"reorganisation";
+
+pub(super) struct Desk {
+    id: GatewayId,
+    parts: GatewayParts,
+    denials: DenySet,
+    seen: SeenRequests,
+    audit: AuditLog,
+    /// The latest time at which something was permitted. Kept durably.
+    high_water: Millis,
+    /// Blocks that a deep reorganisation took away, until somebody clears it. Kept durably.
+    uncleared: u32,
+    /// The clearing has not been written yet.
+    clearing: bool,
+    sessions: BTreeMap<Hash, Session>,
+    letters: VecDeque<(PeerId, Vec<u8>)>,
+}
+
+/// Leave to read one object on one connection.
+struct Session {
+    peer: PeerId,
+    permit: Permit,
+    name: ObjectName,
+    opened: Millis,
+    checked: Millis,
+    unchecked_bytes: u64,
+}
+
+/// Why a request was refused: the rule's name, and what it says.
+struct Refusal {
+    rule: String,
+    reason: String,
+}
+
+impl Refusal {
+    fn new(rule: &str, reason: impl ToString) -> Self {
+        Self { rule: rule.into(), reason: reason.to_string() }
+    }
+}
+
+impl From<Denial> for Refusal {
+    fn from(denial: Denial) -> Self {
+        Self::new(denial.rule(), denial)
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Self::new("gateway-store", error)
+    }
+}
+
+impl From<ObjectError> for Refusal {
+    fn from(error: ObjectError) -> Self {
+        let rule = match error {
+            ObjectError::NotFound { .. } => "object-not-found",
+            ObjectError::OutOfRange { .. } => "object-range",
+            _ => "object-store",
+        };
+        Self::new(rule, error)
+    }
+}
+
+impl Desk {
+    pub(super) fn new(id: GatewayId, parts: GatewayParts) -> Self {
+        Self {
+            id,
+            parts,
+            denials: DenySet::default(),
+            seen: SeenRequests::new(Timestamp::ZERO),
+            audit: AuditLog::default(),
+            high_water: Millis::ZERO,
+            uncleared: 0,
+            clearing: false,
+            sessions: BTreeMap::new(),
+            letters: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn load(&mut self, chain: &Chain) -> Result<(), StoreError> {
+        let view = chain.state();
+        let number = |key: &[u8]| -> Result<u64, StoreError> {
+            let Some(bytes) = view.get(GATEWAY, key)? else { return Ok(0) };
+            bytes.try_into().map(u64::from_be_bytes).map_err(|_| StoreError::Damaged { table: GATEWAY })
+        };
+        self.high_water = Millis(number(HIGH_WATER_KEY)?);
+        self.uncleared = u32::try_from(number(REORGANISATION_KEY)?).unwrap_or(u32::MAX);
+        self.denials = DenySet::load(view)?;
+        self.audit = AuditLog::load(view)?;
+        // Nothing was permitted after the high-water mark, so no request dated later can have been answered.
+        self.seen = SeenRequests::new(self.high_water.timestamp());
+        Ok(())
+    }
+
+    pub(super) fn take_letters(&mut self) -> Vec<(PeerId, Vec<u8>)> {
+        self.letters.drain(..).collect()
+    }
+
+    pub(super) fn clear_reorganisation(&mut self) {
+        self.uncleared = 0;
+        self.clearing = true;
+    }
+
+    pub(super) fn left(&mut self, peer: &PeerId) {
+        self.sessions.retain(|_, session| session.peer != *peer);
+    }
+
+    pub(super) fn tip_moved(&mut self, chain: &mut Chain, disconnected: usize) -> Result<(), StoreError> {
+        let blocks = u32::try_from(disconnected).unwrap_or(u32::MAX);
+        if blocks <= self.parts.rules.max_reorganisation_depth.max(self.uncleared) {
+            return Ok(());
+        }
+        self.uncleared = blocks;
+        self.clearing = false;
+        chain.put_local(&number(REORGANISATION_KEY, blocks.into()))
+    }
+
+    /// Remembers a withdrawal, durably. What is none, or not the word of an object's owner, leaves no trace.
+    pub(super) fn saw(&mut self, chain: &mut Chain, transaction: &Transaction) -> Result<(), StoreError> {
+        match self.observe(chain, transaction) {
+            Err(ObserveError::Store(error)) => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    fn observe(&mut self, chain: &mut Chain, transaction: &Transaction) -> Result<bool, ObserveError> {
+        let new = self.denials.observe(transaction, &chain.chain_id(), chain.state())?;
+        self.denials.write(|changes| chain.put_local(changes))?;
+        Ok(new)
+    }
+
+    pub(super) fn answer(
+        &mut self,
+        now: Millis,
+        chain: &mut Chain,
+        waiting: usize,
+        peer: &PeerId,
+        request: Request,
+    ) -> Response {
+        let answer = self.keep_up(now, chain).and_then(|()| match request {
+            Request::About => self.about(now, chain, waiting),
+            Request::Collect { message, offset } => self.piece(&message_name(&message), offset),
+            Request::Letter(letter) => self.take_letter(peer, letter),
+            Request::Open(request) => self.open(now, chain, peer, &request),
+            Request::Read { session, offset } => self.read(now, chain, peer, &session, offset),
+            Request::Confirm { session, terms, signature } => self.confirm(chain, peer, &session, terms, signature),
+            Request::Withdraw(transaction) => self.withdraw(chain, &transaction),
+            Request::History { request, from } => self.history(now, chain, &request, from),
+        });
+        answer.unwrap_or_else(|Refusal { rule, reason }| Response::Refused { rule, reason })
+    }
+
+    /// What is due before any answer.
+    fn keep_up(&mut self, now: Millis, chain: &mut Chain) -> Result<(), Refusal> {
+        self.sessions.retain(|_, session| now.saturating_sub(session.opened.0).0 < SESSION_MILLIS);
+        self.seen.expire(now.max(self.high_water).timestamp());
+        if self.clearing {
+            chain.put_local(&number(REORGANISATION_KEY, 0))?;
+            self.clearing = false;
+        }
+        Ok(())
+    }
+
+    fn about(&mut self, now: Millis, chain: &Chain, waiting: usize) -> Result<Response, Refusal> {
+        let entropy = self.entropy()?;
+        let signer = &*self.parts.signer;
+        let checkpoint = Checkpoint::sign(&self.audit, chain.chain_id(), now.timestamp(), signer, &entropy)
+            .map_err(|error| Refusal::new("gateway-signer", error))?;
+        let tip = chain.tip();
+        Ok(Response::About(About {
+            chain: chain.chain_id(),
+            gateway: self.id,
+            key: signer.public_key(),
+            height: tip.height.0,
+            tip: tip.id.0,
+            waiting: u32::try_from(waiting).unwrap_or(u32::MAX),
+            checkpoint,
+        }))
+    }
+
+    fn piece(&self, name: &ObjectName, offset: u64) -> Result<Response, Refusal> {
+        let objects = &self.parts.objects;
+        let length = objects.length(name)?.ok_or(ObjectError::NotFound { name: *name })?;
+        let end = length.min(offset.saturating_add(PIECE_BYTES));
+        if offset > end {
+            return Err(ObjectError::OutOfRange { range: offset..end, length }.into());
+        }
+        Ok(Response::Piece { length, bytes: objects.get(name, offset..end)? })
+    }
+
+    fn take_letter(&mut self, peer: &PeerId, letter: Vec<u8>) -> Result<Response, Refusal> {
+        if self.letters.len() >= MAX_LETTERS {
+            return Err(Refusal::new("letters-full", "too many letters have not been read"));
+        }
+        self.letters.push_back((*peer, letter));
+        Ok(Response::Taken)
+    }
+
+    /// Decides, writes the decision down, and only then acts on it.
+    fn decide(&mut self, now: Millis, chain: &mut Chain, request: &AccessRequest) -> Result<Permit, Refusal> {
+        let clock = Clock { wall: now, high_water: self.high_water };
+        let decision = authorize(request, &self.decider(), &snapshot(chain, self.uncleared), &clock);
+        if decision.is_ok() {
+            self.seen.remember(request).map_err(|error| Refusal::new("access-busy", error))?;
+            self.high_water = self.high_water.max(now);
+        }
+        // What was not signed by whom it names is nobody's access, and no entry.
+        if decision.is_ok() || request.verify().is_ok() {
+            self.write_down(now, chain, request, decision.as_ref().err())?;
+        }
+        Ok(decision?)
+    }
+
+    fn write_down(
+        &mut self,
+        now: Millis,
+        chain: &mut Chain,
+        request: &AccessRequest,
+        denial: Option<&Denial>,
+    ) -> Result<(), Refusal> {
+        let event = AuditEvent::Access(AuditedAccess {
+            object: request.access.object,
+            version: request.access.version,
+            requester: request.access.requester,
+            at: now.timestamp(),
+            request: request.message(),
+            outcome: denial.map_or(Outcome::Permit, |denial| Outcome::deny(denial.rule())),
+        });
+        let high_water = self.high_water;
+        self.audit.append(&event, |changes| {
+            let mut batch = changes.clone();
+            batch.append(number(HIGH_WATER_KEY, high_water.0));
+            chain.put_local(&batch)
+        })?;
+        Ok(())
+    }
+
+    fn open(
+        &mut self,
+        now: Millis,
+        chain: &mut Chain,
+        peer: &PeerId,
+        request: &AccessRequest,
+    ) -> Result<Response, Refusal> {
+        if !request.access.permission.contains(Permissions::READ) {
+            return Err(Refusal::new("access-permission-unknown", "reading was not asked for"));
+        }
+        if self.sessions.len() >= MAX_SESSIONS {
+            return Err(Refusal::new("access-busy", "too many objects are being read"));
+        }
+        let permit = self.decide(now, chain, request)?;
+        let wrap = match permit.basis {
+            Basis::Owner => None,
+            Basis::Grant { wrap_commit, .. } => Some(self.wrap(&wrap_commit)?),
+        };
+        let access = &permit.access;
+        let session = tagged_hash("HC/session/v1", &[request.message().as_bytes(), &self.entropy()?]);
+        let name = ObjectName { object: access.object, version: access.version };
+        let opened = Opened { session, object: access.object, content: permit.content, wrap };
+        let leave = Session { peer: *peer, permit, name, opened: now, checked: now, unchecked_bytes: 0 };
+        self.sessions.insert(session, leave);
+        Ok(Response::Opened(opened))
+    }
+
+    fn wrap(&self, commitment: &Hash) -> Result<KeyWrap, Refusal> {
+        let name = wrap_name(commitment);
+        let length = self.parts.objects.length(&name)?.ok_or(ObjectError::NotFound { name })?;
+        let bytes = self.parts.objects.get(&name, 0..length)?;
+        let wrap: KeyWrap = codec::decode(&bytes).map_err(|error| Refusal::new("wrap-damaged", error))?;
+        if wrap.commitment() != *commitment {
+            return Err(Refusal::new("wrap-damaged", "the wrapped key is not the one that was granted"));
+        }
+        Ok(wrap)
+    }
+
+    fn read(
+        &mut self,
+        now: Millis,
+        chain: &Chain,
+        peer: &PeerId,
+        session: &Hash,
+        offset: u64,
+    ) -> Result<Response, Refusal> {
+        let leave = self.sessions.get(session).filter(|leave| leave.peer == *peer);
+        let leave = leave.ok_or_else(|| Refusal::new("session-unknown", "nothing was opened on this connection"))?;
+        let due = now.saturating_sub(leave.checked.0).0 >= MAX_UNCHECKED_MILLIS
+            || leave.unchecked_bytes + PIECE_BYTES > MAX_UNCHECKED_BYTES;
+        let name = leave.name;
+        if due {
+            let clock = Clock { wall: now, high_water: self.high_water };
+            let decision = reauthorize(&leave.permit, &self.decider(), &snapshot(chain, self.uncleared), &clock);
+            if let Err(denial) = decision {
+                self.sessions.remove(session);
+                return Err(denial.into());
+            }
+        }
+        let answer = self.piece(&name, offset)?;
+        if let (Some(leave), Response::Piece { bytes, .. }) = (self.sessions.get_mut(session), &answer) {
+            if due {
+                (leave.checked, leave.unchecked_bytes) = (now, 0);
+            }
+            leave.unchecked_bytes += bytes.len() as u64;
+        }
+        Ok(answer)
+    }
+
+    fn confirm(
+        &mut self,
+        chain: &mut Chain,
+        peer: &PeerId,
+        session: &Hash,
+        terms: ReceiptTerms,
+        signature: Signature,
+    ) -> Result<Response, Refusal> {
+        let leave = self.sessions.get(session).filter(|leave| leave.peer == *peer);
+        let access = leave.map(|leave| leave.permit.access);
+        let access = access.ok_or_else(|| Refusal::new("session-unknown", "nothing was opened on this connection"))?;
+        let named = (terms.chain, terms.object, terms.version, terms.reader);
+        if named != (chain.chain_id(), access.object, access.version, access.requester) {
+            return Err(Refusal::new("receipt-terms", "the receipt is not for what was opened"));
+        }
+        let previous = self.audit.last_receipt(chain.state(), &access.object)?;
+        let entropy = self.entropy()?;
+        let receipt = ReadReceipt::countersign(terms, signature, previous, &*self.parts.signer, &entropy)
+            .map_err(|error| Refusal::new("receipt-signature", error))?;
+        self.audit.append(&AuditEvent::Receipt(receipt.clone()), |changes| chain.put_local(changes))?;
+        self.sessions.remove(session);
+        Ok(Response::Receipt(Box::new(receipt)))
+    }
+
+    fn withdraw(&mut self, chain: &mut Chain, transaction: &[u8]) -> Result<Response, Refusal> {
+        let transaction: Transaction =
+            codec::decode(transaction).map_err(|error| Refusal::new("transaction-encoding", error))?;
+        match self.observe(chain, &transaction) {
+            Ok(_) => Ok(Response::Taken),
+            Err(ObserveError::Store(error)) => Err(error.into()),
+            Err(ObserveError::Record(error)) => Err(Refusal::new(error.rule(), error)),
+        }
+    }
+
+    fn history(
+        &mut self,
+        now: Millis,
+        chain: &mut Chain,
+        request: &AccessRequest,
+        from: u64,
+    ) -> Result<Response, Refusal> {
+        if !request.access.permission.contains(Permissions::HISTORY) {
+            return Err(Refusal::new("access-permission-unknown", "the history was not asked for"));
+        }
+        let permit = self.decide(now, chain, request)?;
+        let entropy = self.entropy()?;
+        let checkpoint =
+            Checkpoint::sign(&self.audit, chain.chain_id(), now.timestamp(), &*self.parts.signer, &entropy)
+                .map_err(|error| Refusal::new("gateway-signer", error))?;
+        let object = permit.access.object;
+        let answer = self.audit.answer(chain.state(), &object, checkpoint, from, MAX_ANSWERED_ENTRIES)?;
+        Ok(Response::History(Box::new(answer)))
+    }
+
+    fn decider(&self) -> Decider<'_> {
+        Decider {
+            id: self.id,
+            rules: &self.parts.rules,
+            denials: &self.denials,
+            seen: &self.seen,
+            policy: &*self.parts.policy,
+        }
+    }
+
+    fn entropy(&mut self) -> Result<[u8; 32], Refusal> {
+        let drawn = self.parts.entropy.draw().map_err(|error| Refusal::new("gateway-entropy", error))?;
+        Ok(*drawn)
+    }
+}
+
+fn snapshot(chain: &Chain, uncleared_reorganisation: u32) -> Snapshot<'_> {
+    let tip = chain.tip();
+    Snapshot {
+        chain: chain.chain_id(),
+        height: tip.height,
+        tip_time: tip.header.time,
+        median_time_past: chain.next_context().median_time_past,
+        uncleared_reorganisation,
+        state: chain.state(),
+    }
+}
+
+fn number(key: &[u8], number: u64) -> Changes {
+    let mut changes = Changes::default();
+    changes.put(GATEWAY, key, number.to_be_bytes());
+    changes
+}
