@@ -7,7 +7,10 @@ use health_chain_data::{BlockId, Hash, Header, Height, TxId};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{limits::MAX_ADDRESS_BYTES, message::text_at_most};
+use crate::{
+    limits::MAX_ADDRESS_BYTES,
+    message::{Item, text_at_most},
+};
 
 /// Identifies a node: SHA-256 of its public node key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -157,6 +160,12 @@ pub trait TipView {
 
     /// An encoded transaction that waits here.
     fn transaction(&self, id: &TxId) -> Option<Vec<u8>>;
+
+    /// What waits here and is worth telling a peer that has just joined, the most urgent first, at most `max_items`: so a
+    /// revocation made while two nodes were apart reaches the other one. A chain without a pool has none.
+    fn waiting(&self, _max_items: usize) -> Vec<Item> {
+        Vec::new()
+    }
 }
 
 /// Takes what arrives, verifies it at once and says what it was worth. The network relays what is new and valid, and scores

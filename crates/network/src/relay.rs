@@ -43,6 +43,13 @@ impl Link {
     const fn new() -> Self {
         Self { known: RecentSet::new(MAX_KNOWN_ITEMS), urgent: Vec::new(), queue: Vec::new(), fetching: 0 }
     }
+
+    fn announce(&mut self, item: Item) {
+        if self.known.insert(item.hash()) {
+            let queue = if item.priority() == Priority::Bulk { &mut self.queue } else { &mut self.urgent };
+            queue.push(item);
+        }
+    }
 }
 
 /// A transaction under way.
@@ -82,11 +89,13 @@ impl Relay {
         if let Item::Transaction(id) | Item::Revocation(id) = item {
             self.settled.insert(id);
         }
-        for link in self.links.values_mut() {
-            if link.known.insert(item.hash()) {
-                let queue = if item.priority() == Priority::Bulk { &mut link.queue } else { &mut link.urgent };
-                queue.push(item);
-            }
+        self.links.values_mut().for_each(|link| link.announce(item));
+    }
+
+    /// Announces what waits here to a peer that has just joined.
+    pub(crate) fn offer(&mut self, peer: &PeerId, items: Vec<Item>) {
+        if let Some(link) = self.links.get_mut(peer) {
+            items.into_iter().for_each(|item| link.announce(item));
         }
     }
 
@@ -95,7 +104,8 @@ impl Relay {
     pub(crate) fn flush(&mut self) -> Outbox {
         let mut outbox = Vec::new();
         for (peer, link) in &mut self.links {
-            link.urgent.sort_unstable();
+            // Stable: what depends on something else stays behind it.
+            link.urgent.sort_by_key(Item::priority);
             outbox.extend(announcements(*peer, &mut link.urgent));
             if link.queue.len() >= MAX_ITEMS {
                 outbox.extend(announcements(*peer, &mut link.queue));

@@ -101,6 +101,22 @@ fn a_revocation_overtakes_what_was_announced_before_it() {
 }
 
 #[test]
+fn a_revocation_made_apart_reaches_who_joins_later() {
+    let mut world = World::new();
+    world.add("a", &[]);
+    let now = world.now;
+    for number in 0..100 {
+        world.nodes[0].submit(now, &transaction(Kind(2), &format!("payment {number}")));
+    }
+    let revocation = transaction(REVOKE, "no more");
+    world.nodes[0].submit(now, &revocation);
+    world.add("b", &["a"]);
+    world.run(1_000);
+    assert_eq!(world.nodes[1].chain.accepted.first(), Some(&revocation.id()));
+    assert_eq!(world.nodes[1].chain.accepted.len(), 101);
+}
+
+#[test]
 fn a_partition_heals_to_the_longer_branch() {
     let mut world = World::new();
     world.add("a", &[]);

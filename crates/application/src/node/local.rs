@@ -6,7 +6,7 @@ use health_chain_consensus::{Accepted, BlockError, Chain, HeaderError, TipChange
 use health_chain_data::{Block, BlockId, Header, Height, Millis, Transaction, TxId, codec, ports::StoreError};
 use health_chain_incentive::mempool::{Mempool, MempoolError, TipState};
 use health_chain_network::{
-    PeerId, Priority, Verdict,
+    Item, PeerId, Priority, Verdict,
     ports::{Inbound, TipView},
 };
 use tracing::{info, warn};
@@ -168,6 +168,15 @@ impl TipView for Local {
 
     fn transaction(&self, id: &TxId) -> Option<Vec<u8>> {
         self.pool.transaction(id).map(codec::encode)
+    }
+
+    fn waiting(&self, max_items: usize) -> Vec<Item> {
+        let item = |id: &TxId, transaction: &Transaction| Item::transaction(*id, priority(transaction));
+        let mut waiting: Vec<(Item, Millis)> =
+            self.pool.iter().map(|(id, entry)| (item(id, entry.transaction()), entry.received())).collect();
+        // By age within a class: what depends on something else came after it.
+        waiting.sort_by_key(|(item, received)| (item.priority(), *received));
+        waiting.into_iter().take(max_items).map(|(item, _)| item).collect()
     }
 }
 

@@ -11,8 +11,8 @@ use crate::{
     address_book::reachable,
     handshake::Stage,
     limits::{
-        HEADERS_COST_BYTES, MAX_ANSWER_BYTES, MAX_APP_BODY_BYTES, MAX_BATCH_BYTES, MAX_HEADERS, MAX_SHARED_ADDRESSES,
-        SHARE_ADDRESSES_MILLIS,
+        HEADERS_COST_BYTES, MAX_ANSWER_BYTES, MAX_APP_BODY_BYTES, MAX_BATCH_BYTES, MAX_FETCHES_PER_PEER, MAX_HEADERS,
+        MAX_SHARED_ADDRESSES, SHARE_ADDRESSES_MILLIS,
     },
     message::{EncodedTransaction, Hello, Item, Message, block_id},
     ports::{Address, Direction, Inbound, Local, PeerId, Priority, TipView, Verdict},
@@ -33,7 +33,7 @@ impl Network {
             (_, Message::Hello(_)) => self.punish(now, peer, Offence::SecondHello),
             (Stage::AwaitReady { .. }, message) => {
                 // A frame of a higher priority may overtake the peer's `Ready`, and means the same.
-                self.join(peer);
+                self.join(peer, local);
                 self.dispatch(now, peer, message, frame.len(), local);
             }
             (Stage::Ready, message) => self.dispatch(now, peer, message, frame.len(), local),
@@ -51,7 +51,7 @@ impl Network {
         self.send(id, &Message::Ready);
     }
 
-    fn join(&mut self, id: PeerId) {
+    fn join(&mut self, id: PeerId, view: &dyn TipView) {
         let peer = self.peers.get_mut(&id).expect("it sent this message");
         peer.stage = Stage::Ready;
         let (address, direction, height) = (peer.address.clone(), peer.direction, peer.height);
@@ -65,6 +65,7 @@ impl Network {
             }
         }
         self.relay.joined(id);
+        self.relay.offer(&id, view.waiting(MAX_FETCHES_PER_PEER));
         self.sync.joined(id, height);
         self.actions.push(Action::Report(Report::Joined { peer: id, address, direction }));
     }

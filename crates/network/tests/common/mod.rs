@@ -11,8 +11,8 @@ use health_chain_data::{
     ports::ScalarHasher, sha256,
 };
 use health_chain_network::{
-    Action, Address, Event, Inbound, MemoryHub, MemoryTransport, Message, Network, PeerId, Priority, Report, Settings,
-    TipView, Transport, Verdict, carry_out, limits::TICK_MILLIS,
+    Action, Address, Event, Inbound, Item, MemoryHub, MemoryTransport, Message, Network, PeerId, Priority, Report,
+    Settings, TipView, Transport, Verdict, carry_out, limits::TICK_MILLIS,
 };
 
 pub const NETWORK: &str = "toy";
@@ -150,6 +150,17 @@ impl TipView for ToyChain {
     fn transaction(&self, id: &TxId) -> Option<Vec<u8>> {
         self.pool.get(id).cloned()
     }
+
+    fn waiting(&self, max_items: usize) -> Vec<Item> {
+        let item = |(id, bytes): (&TxId, &Vec<u8>)| {
+            let transaction: Transaction = codec::decode(bytes).expect("the pool holds transactions");
+            Item::transaction(*id, priority(&transaction))
+        };
+        let mut items: Vec<Item> = self.pool.iter().map(item).collect();
+        items.sort_unstable();
+        items.truncate(max_items);
+        items
+    }
 }
 
 impl Inbound for ToyChain {
@@ -198,13 +209,17 @@ impl Inbound for ToyChain {
             return Verdict::Known;
         }
         self.accepted.push(transaction.id());
-        Verdict::Accepted(if transaction.kind == REVOKE { Priority::Revocation } else { Priority::Bulk })
+        Verdict::Accepted(priority(&transaction))
     }
 
     /// Answers with the body reversed; is silent when asked to be.
     fn request(&mut self, _: &PeerId, body: &[u8]) -> Option<Vec<u8>> {
         (body != b"silence").then(|| body.iter().rev().copied().collect())
     }
+}
+
+fn priority(transaction: &Transaction) -> Priority {
+    if transaction.kind == REVOKE { Priority::Revocation } else { Priority::Bulk }
 }
 
 pub fn block_on(parent: BlockId, salt: u32, transactions: Vec<Transaction>) -> Block {
