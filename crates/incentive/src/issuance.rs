@@ -149,3 +149,73 @@ impl Issuance {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+    use crate::{
+        Reward,
+        common::{EUR, key, parameters, pay},
+    };
+
+    #[test]
+    fn the_largest_payload_fits_its_limit() {
+        let signature = |issuer| IssuerSignature { issuer, signature: Signature([0xff; 64]) };
+        let largest = Issuance {
+            token: TokenId(u32::MAX),
+            amount: Amount::MAX,
+            serial: u64::MAX,
+            signatures: (0..MAX_ISSUERS as u8).map(signature).collect(),
+        };
+        assert_eq!(codec::decode(&codec::encode(&largest)), Ok(largest.clone()));
+        let mut larger = largest;
+        larger.signatures.push(signature(200));
+        assert!(codec::decode::<Issuance>(&codec::encode(&larger)).is_err());
+    }
+
+    #[test]
+    fn each_way_not_to_build_one_has_its_error() {
+        assert_eq!(
+            Issuance::mint(EUR, 1, vec![pay(EUR, u64::MAX, 1), pay(EUR, 1, 1)]),
+            Err(IssuanceError::AmountOverflow { token: EUR })
+        );
+        let rule = parameters(Reward::Immediate).tokens[0].clone();
+        let (issuer, stranger) = (key(101).public_key(), key(7).public_key());
+        let signature = Signature([1; 64]);
+        let mut mint = Issuance::mint(EUR, 1, vec![pay(EUR, 1, 1)]).unwrap();
+        assert_eq!(
+            Issuance::add_signature(&mut mint, &rule, &stranger, signature),
+            Err(IssuanceError::NotAnIssuer { key: stranger, token: EUR })
+        );
+        let foreign = (1..=MAX_ISSUERS as u8).map(|issuer| IssuerSignature { issuer, signature }).collect();
+        let full = Issuance { token: EUR, amount: Amount(1), serial: 1, signatures: foreign };
+        mint.payload = codec::encode(&full);
+        assert_eq!(
+            Issuance::add_signature(&mut mint, &rule, &issuer, signature),
+            Err(IssuanceError::TooManySignatures)
+        );
+        mint.payload.clear();
+        let unreadable = Issuance::add_signature(&mut mint, &rule, &issuer, signature);
+        assert_eq!(unreadable, Err(IssuanceError::Payload(CodecError::Malformed)));
+    }
+
+    #[test]
+    fn signatures_find_their_places_and_do_not_change_the_message() {
+        let rule = parameters(Reward::Immediate).tokens[0].clone();
+        let chain = ChainId::default();
+        let mut mint = Issuance::mint(EUR, 1, vec![pay(EUR, 1, 1)]).unwrap();
+        let message = Issuance::message(&chain, &mint).unwrap();
+        for (seed, byte) in [(103, 3), (101, 1), (102, 2), (101, 9)] {
+            let signature = Signature([byte; 64]);
+            Issuance::add_signature(&mut mint, &rule, &key(seed).public_key(), signature).unwrap();
+        }
+        let payload: Issuance = codec::decode(&mint.payload).unwrap();
+        let places: Vec<_> = payload.signatures.iter().map(|entry| (entry.issuer, entry.signature.0[0])).collect();
+        assert_eq!(places, vec![(0, 9), (1, 2), (2, 3)]);
+        assert_eq!(Issuance::message(&chain, &mint), Ok(message));
+        mint.kind = REDEEM;
+        assert_ne!(Issuance::message(&chain, &mint), Ok(message));
+    }
+}

@@ -9,6 +9,7 @@
 //! first one's id. Nor does a child's fee speak for its parent: each is ranked by its own.
 
 mod error;
+mod follow;
 mod layer;
 mod policy;
 #[cfg(test)]
@@ -21,45 +22,26 @@ use alloc::{
 };
 use core::cmp::Reverse;
 
-use health_chain_consensus::{
-    chain::{Chain, TipChange},
-    ports::{BlockContext, ExecuteError, Executor},
-};
+use health_chain_consensus::ports::{ExecuteError, Executor};
 use health_chain_data::{
-    Block, BlockId, Kind, Millis, OutPoint, Transaction, TxId, codec,
+    BlockId, Kind, Millis, OutPoint, Transaction, TxId, codec,
     limits::MAX_TRANSACTION_BYTES,
-    ports::{SignatureClaim, StateView, StoreError, Verifier},
-    state::{Changes, Overlay, Table},
+    ports::{SignatureClaim, Verifier},
+    state::{Changes, Overlay},
 };
 
 pub use error::{MempoolError, OtherTip};
+pub use follow::TipState;
 pub use layer::PoolView;
 use layer::{Layer, Recorder};
 pub use policy::{FeeRate, MempoolPolicy};
-
-/// The chain's tip, as the pool and the block template see it.
-#[derive(Clone, Copy)]
-pub struct TipState<'a> {
-    /// The tip's id.
-    pub id: BlockId,
-    /// The context of the next block.
-    pub context: BlockContext,
-    /// The state at the tip.
-    pub state: &'a dyn StateView,
-}
-
-impl<'a> TipState<'a> {
-    /// The tip of `chain`.
-    pub fn of(chain: &'a Chain) -> Self {
-        Self { id: chain.tip().id, context: chain.next_context(), state: chain.state() }
-    }
-}
 
 /// A transaction in the pool.
 pub struct Entry {
     transaction: Transaction,
     rate: FeeRate,
     signature_checks: u32,
+    protected: bool,
     sequence: u64,
     received: Millis,
     claims: Vec<SignatureClaim>,
@@ -79,9 +61,10 @@ impl Entry {
         self.rate
     }
 
-    /// Whether it enters without inputs, and so without a fee: a withdrawal of consent, or a MINT.
-    pub const fn is_free(&self) -> bool {
-        self.transaction.inputs.is_empty()
+    /// Whether it has room of its own and stays until it is in a block: it has no inputs, and so pays no fee (a withdrawal of
+    /// consent, a MINT), or it is of one of [`MempoolPolicy::protected_kinds`].
+    pub const fn is_protected(&self) -> bool {
+        self.protected
     }
 
     /// What it counts towards a block's cap on signature checks.
@@ -109,9 +92,9 @@ impl Entry {
         &self.claims
     }
 
-    /// Where it ranks, best last: free ones first, then by fee rate, then by age.
+    /// Where it ranks, best last: protected ones first, then by fee rate, then by age.
     pub(crate) fn rank(&self) -> Rank {
-        (self.is_free(), self.rate, Reverse(self.sequence))
+        (self.is_protected(), self.rate, Reverse(self.sequence))
     }
 }
 
@@ -138,7 +121,7 @@ pub struct Mempool {
     spenders: BTreeMap<OutPoint, TxId>,
     layer: Layer,
     paid: Usage,
-    free: Usage,
+    protected: Usage,
 }
 
 /// A transaction on its way into the pool.
@@ -165,7 +148,7 @@ impl Mempool {
             spenders: BTreeMap::new(),
             layer: Layer::default(),
             paid: Usage::default(),
-            free: Usage::default(),
+            protected: Usage::default(),
         }
     }
 
@@ -189,38 +172,8 @@ impl Mempool {
         self.admit(Candidate { id, transaction, bytes, received: now, verified: None }, tip)
     }
 
-    /// Moves the pool to a new tip: what the connected blocks include leaves, what the disconnected ones included comes back in front,
-    /// and everything is executed again in its old order, without verifying signatures a second time. `disconnected` stands highest
-    /// first, as consensus reports it. Returns what is no longer valid, or found no room.
-    ///
-    /// # Errors
-    /// Where the state can't be read; the pool then holds what had been looked at until then.
-    pub fn tip_changed<'b>(
-        &mut self,
-        now: Millis,
-        disconnected: impl IntoIterator<Item = &'b Block, IntoIter: DoubleEndedIterator>,
-        connected: impl IntoIterator<Item = &'b Block>,
-        tip: &TipState<'_>,
-    ) -> Result<Vec<TxId>, StoreError> {
-        let included = connected.into_iter().flat_map(Block::transactions).map(Transaction::id).collect();
-        self.rebuild(now, disconnected.into_iter().rev().map(|block| Ok(block.clone())), &included, tip)
-    }
-
-    /// [`Mempool::tip_changed`] after a change that `chain` reported. However long the reorganisation, one block at a time is loaded.
-    ///
-    /// # Errors
-    /// As for [`Mempool::tip_changed`], or where a block can't be read.
-    pub fn follow(&mut self, now: Millis, change: &TipChange, chain: &Chain) -> Result<Vec<TxId>, StoreError> {
-        let load = |id: &BlockId| chain.block(id)?.ok_or(StoreError::Damaged { table: Table::BODIES });
-        let mut included = BTreeSet::new();
-        for id in &change.connected {
-            included.extend(load(id)?.transactions().iter().map(Transaction::id));
-        }
-        self.rebuild(now, change.disconnected.iter().rev().map(load), &included, &TipState::of(chain))
-    }
-
-    /// Removes what has waited longer than the policy allows, with all that depends on it, and returns the ids. What is free does
-    /// not expire, nor does what it depends on.
+    /// Removes what has waited longer than the policy allows, with all that depends on it, and returns the ids. What is protected
+    /// does not expire, nor does what it depends on.
     pub fn expire(&mut self, now: Millis) -> Vec<TxId> {
         let old = |entry: &Entry| now.saturating_sub(entry.received.0).0 >= self.policy.expiry_millis;
         let expired: Vec<TxId> = self.entries.iter().filter(|(_, entry)| old(entry)).map(|(id, _)| *id).collect();
@@ -250,7 +203,7 @@ impl Mempool {
         self.spenders.get(previous)
     }
 
-    /// Everything in the pool, best first: free transactions, then by fee rate, then by age.
+    /// Everything in the pool, best first: protected transactions, then by fee rate, then by age.
     pub fn iter(&self) -> impl Iterator<Item = (&TxId, &Entry)> {
         self.ranks.values().rev().map(|id| (id, self.entries.get(id).expect("every ranked transaction is in the pool")))
     }
@@ -275,9 +228,9 @@ impl Mempool {
         self.paid
     }
 
-    /// What the free ones take up.
-    pub const fn free(&self) -> Usage {
-        self.free
+    /// What the protected ones take up.
+    pub const fn protected(&self) -> Usage {
+        self.protected
     }
 
     /// The policy.
@@ -327,6 +280,7 @@ impl Mempool {
         let entry = Entry {
             rate: FeeRate { fee: effect.fee, bytes: bytes as u32 },
             signature_checks: effect.signature_checks,
+            protected: self.policy.protects(&transaction),
             sequence: self.next_sequence,
             children: BTreeSet::new(),
             transaction,
@@ -361,13 +315,13 @@ impl Mempool {
     }
 
     /// Whom to evict so that `entry` fits: those that pay the lowest rates, each with all that depends on it, as long as they pay less
-    /// than it does. Never a free transaction, nor what `entry` itself depends on.
+    /// than it does. Never a protected transaction, nor what `entry` itself depends on.
     fn room(&self, entry: &Entry, ancestors: &BTreeSet<TxId>) -> Result<Vec<TxId>, MempoolError> {
         let bytes = entry.rate.bytes as usize;
-        if entry.is_free() {
-            let fits = self.free.count < self.policy.max_free_count
-                && self.free.bytes.saturating_add(bytes) <= self.policy.max_free_bytes;
-            return if fits { Ok(Vec::new()) } else { Err(MempoolError::FreeFull) };
+        if entry.is_protected() {
+            let fits = self.protected.count < self.policy.max_protected_count
+                && self.protected.bytes.saturating_add(bytes) <= self.policy.max_protected_bytes;
+            return if fits { Ok(Vec::new()) } else { Err(MempoolError::ProtectedFull) };
         }
         let mut usage = self.paid;
         let mut evicted = Vec::new();
@@ -391,13 +345,14 @@ impl Mempool {
         Ok(evicted)
     }
 
-    /// The transaction and all that depends on it, or `None` where it is not in the pool or something among them is free.
+    /// The transaction and all that depends on it, or `None` where it is not in the pool or something among them is
+    /// protected.
     fn evictable(&self, id: &TxId) -> Option<Vec<TxId>> {
         let mut family = Vec::new();
         let mut seen = BTreeSet::from([*id]);
         let mut ahead = Vec::from([*id]);
         while let Some(id) = ahead.pop() {
-            let entry = self.entries.get(&id).filter(|entry| !entry.is_free())?;
+            let entry = self.entries.get(&id).filter(|entry| !entry.is_protected())?;
             family.push(id);
             ahead.extend(entry.children.iter().filter(|child| seen.insert(**child)));
         }
@@ -412,7 +367,7 @@ impl Mempool {
         self.spenders.extend(entry.transaction.inputs.iter().map(|input| (input.previous, id)));
         self.layer.push(id, &entry.changes);
         self.ranks.insert(entry.rank(), id);
-        let usage = if entry.is_free() { &mut self.free } else { &mut self.paid };
+        let usage = if entry.is_protected() { &mut self.protected } else { &mut self.paid };
         usage.count += 1;
         usage.bytes += entry.rate.bytes as usize;
         self.entries.insert(id, entry);
@@ -433,75 +388,9 @@ impl Mempool {
             }
             self.layer.remove(id, &entry.changes);
             self.ranks.remove(&entry.rank());
-            let usage = if entry.is_free() { &mut self.free } else { &mut self.paid };
+            let usage = if entry.is_protected() { &mut self.protected } else { &mut self.paid };
             usage.count -= 1;
             usage.bytes -= entry.rate.bytes as usize;
         }
-    }
-
-    /// Empties the pool and fills it again on a new tip, `returning` blocks (lowest first) before what was there.
-    fn rebuild(
-        &mut self,
-        now: Millis,
-        returning: impl Iterator<Item = Result<Block, StoreError>>,
-        included: &BTreeSet<TxId>,
-        tip: &TipState<'_>,
-    ) -> Result<Vec<TxId>, StoreError> {
-        let kept = self.drain();
-        self.tip = tip.id;
-        let mut dropped = Vec::new();
-        for block in returning {
-            for transaction in block?.body.0.into_iter().filter(|transaction| transaction.kind != Kind::COINBASE) {
-                let bytes = codec::encode(&transaction).len();
-                let id = transaction.id();
-                self.readmit(
-                    Candidate { id, transaction, bytes, received: now, verified: None },
-                    included,
-                    tip,
-                    &mut dropped,
-                )?;
-            }
-        }
-        for candidate in kept {
-            self.readmit(candidate, included, tip, &mut dropped)?;
-        }
-        Ok(dropped)
-    }
-
-    fn readmit(
-        &mut self,
-        candidate: Candidate,
-        included: &BTreeSet<TxId>,
-        tip: &TipState<'_>,
-        dropped: &mut Vec<TxId>,
-    ) -> Result<(), StoreError> {
-        let id = candidate.id;
-        if included.contains(&id) {
-            return Ok(());
-        }
-        match self.admit(candidate, tip) {
-            Ok(evicted) => dropped.extend(evicted),
-            Err(MempoolError::Execute(ExecuteError::Store(error))) => return Err(error),
-            Err(_) => dropped.push(id),
-        }
-        Ok(())
-    }
-
-    /// Empties the pool, oldest first.
-    fn drain(&mut self) -> Vec<Candidate> {
-        let mut entries: Vec<(TxId, Entry)> = core::mem::take(&mut self.entries).into_iter().collect();
-        entries.sort_unstable_by_key(|(_, entry)| entry.sequence);
-        self.ranks.clear();
-        self.spenders.clear();
-        self.layer = Layer::default();
-        (self.paid, self.free) = Default::default();
-        let candidate = |(id, entry): (TxId, Entry)| Candidate {
-            id,
-            bytes: entry.rate.bytes as usize,
-            transaction: entry.transaction,
-            received: entry.received,
-            verified: Some(entry.claims),
-        };
-        entries.into_iter().map(candidate).collect()
     }
 }

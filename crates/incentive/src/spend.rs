@@ -141,3 +141,64 @@ impl SpendCheck for SingleKey {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use health_chain_data::{Hash, Height, Timestamp, TxId};
+
+    use super::*;
+    use crate::common::{EUR, World, key, lock, owned, pay, unsigned};
+
+    #[test]
+    fn each_rule_has_its_refusal() {
+        let good = lock(1);
+        assert_eq!(SingleKey::key(&good), Ok(key(1).public_key()));
+        assert_eq!(SingleKey::key(&Lock(vec![PUSH_32; 33])), Err(SingleKeyError::LockForm { bytes: 33 }));
+        let mut other = good.clone();
+        other.0[33] = 0xad;
+        assert_eq!(SingleKey::key(&other), Err(SingleKeyError::LockForm { bytes: 34 }));
+        let mut nobody = good.clone();
+        nobody.0[1..33].fill(0xff);
+        assert_eq!(SingleKey::key(&nobody), Err(SingleKeyError::LockKey(KeyError::NotOnCurve)));
+        assert_eq!(SingleKey.check_lock(&nobody).unwrap_err().rule, "single-key-lock-key");
+
+        let spent = pay(EUR, 5, 1);
+        let rule = |items: &[&[u8]]| {
+            let mut transaction = Transaction::new(crate::kinds::TRANSFER, vec![]);
+            transaction.witnesses = vec![Witness::new(items.iter().copied())];
+            let spend = Spend {
+                chain: &ChainId::default(),
+                transaction: &transaction,
+                id: &TxId::default(),
+                input_index: 0,
+                spent: &spent,
+                spent_outputs: &Hash::ZERO,
+                height: Height(1),
+                median_time_past: Timestamp(1),
+            };
+            let mut claims = Vec::new();
+            let outcome = SingleKey.check(&spend, &mut claims);
+            assert_eq!(claims.len(), usize::from(outcome.is_ok()));
+            outcome.map_or_else(|rejection| rejection.rule, |()| "claimed")
+        };
+        assert_eq!(rule(&[&[7; 64]]), "claimed");
+        assert_eq!(rule(&[]), "single-key-witness-items");
+        assert_eq!(rule(&[&[7; 64], &[]]), "single-key-witness-items");
+        assert_eq!(rule(&[&[7; 63]]), "single-key-signature-length");
+        assert_eq!(rule(&[&[7; 65]]), "single-key-signature-length");
+    }
+
+    #[test]
+    fn signing_fills_the_own_inputs_only() {
+        let world = World::new(crate::Reward::Immediate);
+        let made = owned(&world.mint(vec![pay(EUR, 5, 1), pay(EUR, 6, 2), pay(EUR, 7, 1)]));
+        let mut transaction = unsigned(&made, vec![]);
+        let spent: Vec<Output> = made.into_iter().map(|(_, output)| output).collect();
+        SingleKey::sign(&mut transaction, &world.chain(), &spent, &key(1), &[0; 32]).unwrap();
+        let items: Vec<usize> = transaction.witnesses.iter().map(|witness| witness.0.len()).collect();
+        assert_eq!(items, vec![1, 0, 1]);
+        assert_ne!(transaction.witnesses[0], transaction.witnesses[2]);
+    }
+}

@@ -62,7 +62,7 @@ pub enum TemplateError {
     Store(#[from] StoreError),
 }
 
-/// Fills a block on top of `tip` from the pool: free transactions first, then by fee rate, each behind all it depends on. Each is executed
+/// Fills a block on top of `tip` from the pool: protected transactions first, then by fee rate, each behind all it depends on. Each is executed
 /// again in the order of the block, and one that does not hold in that order is left for a later block. Without `payout`
 /// the fees stay in the pool of the chain.
 ///

@@ -18,10 +18,11 @@ use proptest::prelude::*;
 
 const COINS: usize = 12;
 const POLICY: MempoolPolicy = MempoolPolicy {
+    protected_kinds: &[],
     max_bytes: 2_000,
     max_count: 7,
-    max_free_bytes: 200,
-    max_free_count: 4,
+    max_protected_bytes: 200,
+    max_protected_count: 4,
     max_ancestors: 4,
     max_signature_checks: 3,
     minimum_fee_per_kilobyte: Amount(10),
@@ -208,14 +209,14 @@ impl Run {
 
     fn check(&self) {
         let entries: Vec<&Entry> = self.pool.iter().map(|(_, entry)| entry).collect();
-        let (free, paid): (Vec<&Entry>, Vec<&Entry>) = entries.iter().partition(|entry| entry.is_free());
+        let (protected, paid): (Vec<&Entry>, Vec<&Entry>) = entries.iter().partition(|entry| entry.is_protected());
         let bytes = |entries: &[&Entry]| entries.iter().map(|e| codec::encode(e.transaction()).len()).sum::<usize>();
         assert_eq!((self.pool.paid().count, self.pool.paid().bytes), (paid.len(), bytes(&paid)));
-        assert_eq!((self.pool.free().count, self.pool.free().bytes), (free.len(), bytes(&free)));
+        assert_eq!((self.pool.protected().count, self.pool.protected().bytes), (protected.len(), bytes(&protected)));
         assert!(paid.len() <= POLICY.max_count && bytes(&paid) <= POLICY.max_bytes);
-        assert!(free.len() <= POLICY.max_free_count && bytes(&free) <= POLICY.max_free_bytes);
+        assert!(protected.len() <= POLICY.max_protected_count && bytes(&protected) <= POLICY.max_protected_bytes);
 
-        assert!(entries.is_sorted_by_key(|entry| !entry.is_free()), "free ones first");
+        assert!(entries.is_sorted_by_key(|entry| !entry.is_protected()), "protected ones first");
         assert!(paid.is_sorted_by(|left, right| left.rate() >= right.rate()), "then by fee rate");
 
         let inputs: Vec<_> = entries.iter().flat_map(|e| &e.transaction().inputs).map(|i| i.previous).collect();

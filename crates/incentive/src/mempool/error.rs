@@ -77,9 +77,9 @@ pub enum MempoolError {
         /// What it pays.
         rate: FeeRate,
     },
-    /// The room for free transactions is taken.
-    #[error("the room for free transactions is taken")]
-    FreeFull,
+    /// The room for protected transactions is taken.
+    #[error("the room for protected transactions is taken")]
+    ProtectedFull,
 }
 
 /// The pool belongs to another tip than the one given.

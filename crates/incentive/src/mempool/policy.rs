@@ -2,7 +2,7 @@
 
 use core::cmp::Ordering;
 
-use health_chain_data::Amount;
+use health_chain_data::{Amount, Kind, Transaction};
 
 use super::{Entry, MempoolError};
 
@@ -47,32 +47,37 @@ impl Eq for FeeRate {}
 /// The caps of a pool. Bytes are those of encoded transactions; in memory they take several times as much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MempoolPolicy {
-    /// Bytes of transactions that pay.
+    /// Kinds that are protected even where they bring inputs, such as a revocation whose fee somebody sponsors: they have room of their
+    /// own, are never evicted, do not expire and enter blocks first. What has no inputs is protected whatever its kind. Only kinds
+    /// whose number their program bounds belong here.
+    pub protected_kinds: &'static [Kind],
+    /// Bytes of transactions that are not protected.
     pub max_bytes: usize,
     /// How many of them.
     pub max_count: usize,
-    /// Bytes of transactions that are free; a cap of their own, so that no fee can push a revocation out.
-    pub max_free_bytes: usize,
+    /// Bytes of protected transactions; a cap of their own, so that no fee can push a revocation out.
+    pub max_protected_bytes: usize,
     /// How many of them.
-    pub max_free_count: usize,
+    pub max_protected_count: usize,
     /// How many transactions of the pool one may depend on, directly or not.
     pub max_ancestors: usize,
     /// Signature checks of one transaction: no more than a block may hold.
     pub max_signature_checks: u32,
-    /// The least fee per 1,000 bytes of a transaction that is not free.
+    /// The least fee per 1,000 bytes of a transaction that is not protected.
     pub minimum_fee_per_kilobyte: Amount,
-    /// How long a transaction that is not free may wait.
+    /// How long a transaction that is not protected may wait.
     pub expiry_millis: u64,
 }
 
-/// 32 MiB of what pays and 4 MiB of what is free, for two weeks, at no minimum fee.
+/// 32 MiB, and 4 MiB for what is protected, for two weeks, at no minimum fee.
 impl Default for MempoolPolicy {
     fn default() -> Self {
         Self {
+            protected_kinds: &[],
             max_bytes: 32 * 1024 * 1024,
             max_count: 100_000,
-            max_free_bytes: 4 * 1024 * 1024,
-            max_free_count: 20_000,
+            max_protected_bytes: 4 * 1024 * 1024,
+            max_protected_count: 20_000,
             max_ancestors: 200,
             max_signature_checks: 2_000,
             minimum_fee_per_kilobyte: Amount::ZERO,
@@ -82,12 +87,16 @@ impl Default for MempoolPolicy {
 }
 
 impl MempoolPolicy {
+    pub(super) fn protects(&self, transaction: &Transaction) -> bool {
+        transaction.inputs.is_empty() || self.protected_kinds.contains(&transaction.kind)
+    }
+
     pub(super) fn check(&self, entry: &Entry) -> Result<(), MempoolError> {
         let (found, limit) = (entry.signature_checks, self.max_signature_checks);
         if found > limit {
             return Err(MempoolError::TooManySignatureChecks { found, limit });
         }
-        if !entry.is_free() && !entry.rate.reaches(self.minimum_fee_per_kilobyte) {
+        if !entry.is_protected() && !entry.rate.reaches(self.minimum_fee_per_kilobyte) {
             let minimum_per_kilobyte = self.minimum_fee_per_kilobyte;
             return Err(MempoolError::FeeTooLow { rate: entry.rate, minimum_per_kilobyte });
         }

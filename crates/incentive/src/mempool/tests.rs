@@ -58,7 +58,7 @@ fn the_best_come_first() {
     }
     pool.submit(NOW, free(1), &tip(&world)).unwrap();
     assert_eq!(order(&pool), vec![free(1).id(), ids[1], ids[3], ids[2], ids[0]]);
-    assert_eq!((pool.len(), pool.paid().count, pool.free().count), (5, 4, 1));
+    assert_eq!((pool.len(), pool.paid().count, pool.protected().count), (5, 4, 1));
     assert!(pool.transaction(&ids[0]).is_some());
     assert_eq!(pool.spender(&coins[1].0), Some(&ids[1]));
 }
@@ -148,12 +148,12 @@ fn nobody_evicts_what_it_depends_on() {
 #[test]
 fn free_transactions_have_room_of_their_own_and_stay() {
     let (mut world, coins) = world(3);
-    let policy = MempoolPolicy { max_count: 1, max_free_count: 2, expiry_millis: 10, ..MempoolPolicy::default() };
+    let policy = MempoolPolicy { max_count: 1, max_protected_count: 2, expiry_millis: 10, ..MempoolPolicy::default() };
     let mut pool = pool(&world, policy);
     let mint = world.mint(vec![pay(CNY, 5, 1)]);
     pool.submit(NOW, mint.clone(), &tip(&world)).unwrap();
     pool.submit(NOW, free(1), &tip(&world)).unwrap();
-    assert!(matches!(pool.submit(NOW, free(2), &tip(&world)), Err(MempoolError::FreeFull)));
+    assert!(matches!(pool.submit(NOW, free(2), &tip(&world)), Err(MempoolError::ProtectedFull)));
     pool.submit(NOW, paying(&world, &coins[0], 1), &tip(&world)).unwrap();
     let second = paying(&world, &coins[1], 2);
     assert_eq!(pool.submit(NOW, second.clone(), &tip(&world)).unwrap().len(), 1);
@@ -289,4 +289,25 @@ fn signatures_are_not_verified_twice() {
     unaffordable.witnesses.clear();
     assert!(pool.submit(NOW, unaffordable, &tip(&world)).is_err());
     assert_eq!(verifier.0.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn a_protected_kind_is_protected_though_it_pays() {
+    let (world, coins) = world(2);
+    let policy = MempoolPolicy {
+        protected_kinds: &[FREE],
+        minimum_fee_per_kilobyte: Amount(100),
+        max_count: 1,
+        expiry_millis: 10,
+        ..MempoolPolicy::default()
+    };
+    let mut pool = pool(&world, policy);
+    let mut sponsored = crate::common::unsigned(&coins[..1], vec![pay(EUR, 999, 1)]);
+    sponsored.kind = FREE;
+    let sponsored = world.sign(sponsored, &coins[..1]);
+    pool.submit(NOW, sponsored.clone(), &tip(&world)).unwrap();
+    let payment = paying(&world, &coins[1], 900);
+    assert_eq!(pool.submit(NOW, payment.clone(), &tip(&world)).unwrap(), vec![]);
+    assert_eq!(order(&pool), vec![sponsored.id(), payment.id()]);
+    assert_eq!(pool.expire(Millis(NOW.0 + 10)), vec![payment.id()]);
 }
