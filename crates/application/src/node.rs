@@ -41,6 +41,7 @@ use self::{
     core::{Command, Core},
     local::Local,
 };
+use crate::kinds;
 
 /// How long a candidate block is searched for before it is built anew with what has arrived, in milliseconds.
 const REFRESH_MILLIS: u64 = 1000;
@@ -191,7 +192,8 @@ impl NodeBuilder {
             transport,
             service: Box::new(NoService),
             searcher: Box::new(|_| Box::new(NoSearch)),
-            policy: MempoolPolicy::default(),
+            // A withdrawal of consent is not to be outbid, even where somebody sponsors a fee for it.
+            policy: MempoolPolicy { protected_kinds: &[kinds::REVOKE, kinds::REVOKE_ALL], ..MempoolPolicy::default() },
             peers: Vec::new(),
             listen: None,
             clock: Arc::new(system_clock),
