@@ -2,8 +2,10 @@
 
 use health_chain::{
     application::objects::{FolderObjects, MemoryObjects},
+    consensus::{ConsensusParameters, Solo, SoloParameters},
+    consensus_pow::{PowParameters, ProofOfWork, Retarget, Seal},
     data::{
-        SecretKey,
+        Genesis, SecretKey, Timestamp,
         ports::{ScalarHasher, SingleVerifier},
         state::MemoryStore,
     },
@@ -51,4 +53,29 @@ fn folder_objects() {
 fn secret_key_signer() {
     let key = SecretKey::from_bytes(&[7; 32]).expect("a small number is a secret key");
     conformance::signer(&key);
+}
+
+#[test]
+fn solo_engine() {
+    let key = || SecretKey::from_bytes(&[7; 32]).expect("a small number is a secret key");
+    let parameters = SoloParameters { authority: key().public_key(), interval_seconds: 5 };
+    let genesis =
+        Genesis::new("solo", Timestamp(1_000), vec![]).with(&ConsensusParameters::default()).with(&parameters);
+    let maker = || Box::new(Solo::authority(parameters, Box::new(key()))) as _;
+    conformance::engine(&genesis, maker, || Box::new(Solo::follower(parameters)));
+}
+
+#[test]
+fn proof_of_work_engine() {
+    // One hash in 2^16: few enough to find, too many for a changed header to meet it by chance.
+    let limit_bits = 0x1f00_ffff;
+    for retarget in [Retarget::Asert { half_life_seconds: 3_600 }, Retarget::Bitcoin2016 { bip54: true }] {
+        let parameters = PowParameters { interval_seconds: 60, retarget, limit_bits };
+        let seal = Seal { bits: limit_bits, nonce: 0 }.to_bytes();
+        let genesis =
+            Genesis::new("pow", Timestamp(1_000), seal).with(&ConsensusParameters::default()).with(&parameters);
+        let follower = || Box::new(ProofOfWork::follower(parameters).expect("sound parameters")) as _;
+        let maker = || Box::new(ProofOfWork::miner(parameters).expect("sound parameters")) as _;
+        conformance::engine(&genesis, maker, follower);
+    }
 }

@@ -1,10 +1,12 @@
 //! The suites, one per port.
 
+mod engine;
 mod hasher;
 mod objects;
 mod signer;
 mod store;
 
+pub use engine::engine;
 pub use hasher::hasher;
 pub use objects::objects;
 pub use signer::{signer, verifier};

@@ -70,7 +70,7 @@ fn grow(tree: &mut HeaderTree, headers: &[Header]) {
         let branch = tree.branch(&header.parent).expect("headers stand in the order of the chain");
         assert!(header.time > median_time_past(&branch), "{}", header.id());
         engine.check_seal(header, &branch).unwrap_or_else(|error| panic!("{}: {:?}", header.id(), error.source));
-        let seen = tree.len() as u64;
+        let seen = tree.header_count() as u64;
         assert!(tree.insert(header, engine.weight(header), seen).unwrap());
     }
 }

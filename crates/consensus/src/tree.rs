@@ -147,13 +147,8 @@ impl HeaderTree {
     }
 
     /// How many headers are known.
-    pub fn len(&self) -> usize {
+    pub fn header_count(&self) -> usize {
         self.by_id.len()
-    }
-
-    /// Never: there is always the root.
-    pub const fn is_empty(&self) -> bool {
-        false
     }
 
     pub(crate) fn attach(&mut self, id: BlockId, header: &Header, parent: Slot, weight: Weight, seen: u64) -> Slot {

@@ -13,7 +13,7 @@ impl HeaderTree {
     pub(crate) fn side_headers(&self) -> usize {
         let fork = self.fork_of(self.tip(), self.best_header);
         let ahead = self.height_at(self.best_header).0 - self.height_at(fork).0;
-        self.len() - self.connected.len() - ahead as usize
+        self.header_count() - self.connected.len() - ahead as usize
     }
 
     /// The side headers to forget so that at most `keep` are left: always the end of the lightest branch next, of equal ones
@@ -79,7 +79,7 @@ mod tests {
         (0..count)
             .map(|_| {
                 let header = header(tree.id_at(parent), mark);
-                let seen = tree.len() as u64;
+                let seen = tree.header_count() as u64;
                 tree.insert(&header, Weight::from(weight), seen).unwrap();
                 parent = tree.slot(&header.id()).unwrap();
                 parent
@@ -108,7 +108,7 @@ mod tests {
         let all = tree.lightest_side_headers(0);
         tree.remove(all);
         assert_eq!(tree.side_headers(), 0);
-        assert_eq!(tree.len(), 1 + connected.len() + best.len());
+        assert_eq!(tree.header_count(), 1 + connected.len() + best.len());
         assert_eq!(tree.best_header_slot(), best[5]);
 
         // Slots are used again.
