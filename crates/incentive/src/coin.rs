@@ -1,6 +1,6 @@
 //! Unspent outputs, as the state keeps them.
 
-use alloc::vec::Vec;
+use alloc::{collections::BTreeSet, vec::Vec};
 
 use health_chain_data::{
     Hash, Height, Lock, OutPoint, Output, Timestamp, TxId,
@@ -61,6 +61,20 @@ pub fn coins(view: &dyn StateView, lock: &Lock) -> Result<Vec<(OutPoint, Coin)>,
     let mut found = Vec::new();
     each(view, &mut |point, coin| {
         if coin.output.lock == *lock {
+            found.push((point, coin));
+        }
+    })?;
+    Ok(found)
+}
+
+/// Every unspent output under one of `locks`, in the order of their keys: [`coins`] for many locks in one reading.
+///
+/// # Errors
+/// Where the state can't be read.
+pub fn coins_under(view: &dyn StateView, locks: &BTreeSet<Lock>) -> Result<Vec<(OutPoint, Coin)>, StoreError> {
+    let mut found = Vec::new();
+    each(view, &mut |point, coin| {
+        if locks.contains(&coin.output.lock) {
             found.push((point, coin));
         }
     })?;

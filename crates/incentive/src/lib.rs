@@ -26,7 +26,7 @@ pub mod supply;
 pub mod tables;
 pub mod template;
 
-pub use coin::{Coin, coins};
+pub use coin::{Coin, coins, coins_under};
 pub use cycle::{Mining, MiningCycle, Step};
 pub use issuance::Issuance;
 pub use ledger::{Funding, Ledger, LedgerError};

@@ -1,8 +1,8 @@
 //! Revoking: withdraw a grant at once, and make the old key useless.
 
 use health_chain_data::{
-    ObjectId, PublicKey,
-    ports::{SignerError, StateView},
+    ObjectId, PublicKey, Timestamp,
+    ports::{SignerError, StateView, StoreError},
     wrap::{self, WrapError},
 };
 use thiserror::Error;
@@ -14,7 +14,7 @@ use super::{
 use crate::{
     document::SealDocumentError,
     ports::{Entropy, EntropyError, ObjectError, ObjectName},
-    records::{Content, NewVersion, Revoke},
+    records::{self, Content, GrantTerms, NewVersion, Revoke},
     wallet::{OwnedRecord, Wallet, WalletError},
 };
 
@@ -39,6 +39,13 @@ pub enum RotationError {
     /// There is no next operation on the object.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// The wallet has made this version before, and its operation may still be on its way: a second one would replace the first one's
+    /// object. Where it can't be mined any more, [`Wallet::abandon_version`] clears the way.
+    #[error("version {version} has been made before")]
+    Pending {
+        /// The version.
+        version: u32,
+    },
     /// The record at hand can't be read.
     #[error(transparent)]
     Open(#[from] OpenRecordError),
@@ -63,6 +70,9 @@ pub enum RotationError {
     /// There is no randomness.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
+    /// The chain's state can't be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// Withdraws the grant to one key, at the next place of `log`. Costs nothing on the chain, and a gateway that sees it refuses the
@@ -84,8 +94,9 @@ pub fn revoke(
     Ok(operation)
 }
 
-/// Encrypts a record anew under a fresh key, keeps it, and grants it to every reader whom the wallet still remembers,
-/// on the terms of their last grant but without its price. The record itself, its commitment and its attestation stay as they are.
+/// Encrypts a record anew under a fresh key, keeps it, and grants it to those whose grant is in force on the chain, ends after `now`
+/// and was not withdrawn by this wallet: on the same terms, but without the price, which they have paid. A grant that was offered
+/// and never published is not renewed. The record itself, its commitment and its attestation stay as they are.
 ///
 /// # Errors
 /// The rule of [`RotationError`] that is broken. Nothing is on the chain then.
@@ -94,6 +105,7 @@ pub fn rotate(
     log: &mut Log,
     view: &dyn StateView,
     destination: Destination<'_>,
+    now: Timestamp,
     entropy: &mut dyn Entropy,
 ) -> Result<Rotation, RotationError> {
     let Destination { chain, gateway, objects } = destination;
@@ -103,6 +115,11 @@ pub fn rotate(
     let document = open_own(wallet, view, chain, &object, objects)?.document;
     let owner = wallet.record_key(record.key_index)?;
     let (position, version) = log.take_for_version()?;
+    match wallet.record(&object, version) {
+        Err(WalletError::UnknownRecord { .. }) => {}
+        Err(error) => return Err(error.into()),
+        Ok(_) => return Err(RotationError::Pending { version }),
+    }
 
     let sealed = document.seal(&object, version, &blinding, entropy)?;
     let context = own_context(chain, object, version, owner.public_key());
@@ -113,9 +130,15 @@ pub fn rotate(
     let content = Content { commitment, ct_root: sealed.ct_root, length };
     let operation = NewVersion::sign(position, content, commitment, gateway, &owner, &*entropy.draw()?)?;
 
+    let in_force = records::grants(view, &object)?;
     let mut shares = Vec::new();
     for reader in wallet.readers(&object)? {
-        let terms = crate::records::GrantTerms { payment: None, ..reader.grant.terms };
+        let grantee = reader.grant.terms.grantee;
+        let granted = in_force.iter().map(|entry| entry.grant.terms).find(|terms| terms.grantee == grantee);
+        let Some(terms) = granted.filter(|terms| terms.not_after > now) else {
+            continue;
+        };
+        let terms = GrantTerms { payment: None, ..terms };
         let (operation, wrap) = grant_to(wallet, log, record.key_index, &reader.card, terms, &sealed.secrets, entropy)?;
         shares.push(Share { operation, payment: None, wrap });
     }

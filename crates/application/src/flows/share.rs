@@ -1,7 +1,7 @@
 //! Sharing (Algorithm 4): a signed request, and the owner's grant with the data key wrapped to the requester.
 
 use health_chain_data::{
-    ChainId, Hash, ObjectId, Output, PublicKey, Signature, Timestamp, Transaction,
+    ChainId, Hash, ObjectId, Output, Signature, Timestamp, Transaction,
     codec::Wire,
     keys::{ContactCard, OneTime, SignatureError},
     ports::{Signer, SignerError},
@@ -81,6 +81,9 @@ pub enum ShareError {
         /// What it is about.
         found: ObjectId,
     },
+    /// Nothing is asked for. Granting nothing would withdraw what was granted before.
+    #[error("the request asks for no permission")]
+    NothingAsked,
     /// The contact card is not signed by its spend key.
     #[error("the contact card does not verify")]
     Card(#[source] SignatureError),
@@ -120,11 +123,14 @@ pub fn share(
     if (*chain, *object) != (log.next().chain, log.next().object) {
         return Err(ShareError::OtherObject { found: *object });
     }
+    if permissions.is_empty() {
+        return Err(ShareError::NothingAsked);
+    }
     request.verify()?;
     let record = wallet.record(object, log.next().version)?;
     let secrets = own_secrets(wallet, *chain, &record)?;
     let terms = GrantTerms {
-        grantee: PublicKey::clone(&card.spend),
+        grantee: card.spend,
         permissions: *permissions,
         purpose: *purpose,
         not_before: *not_before,

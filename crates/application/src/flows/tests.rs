@@ -361,6 +361,9 @@ fn a_request_names_what_it_is_for() {
     longer.terms.not_after = Timestamp::MAX;
     let refused = share(&mut world.patient, &mut log, &longer, None, entropy).unwrap_err();
     assert!(matches!(refused, ShareError::Request(_)));
+    let mut empty = request.clone();
+    empty.terms.permissions = Permissions::NONE;
+    assert!(matches!(share(&mut world.patient, &mut log, &empty, None, entropy), Err(ShareError::NothingAsked)));
     let mut redirected = request.clone();
     redirected.terms.card.kem = wallet(7).kem_key().public_key();
     assert!(matches!(share(&mut world.patient, &mut log, &redirected, None, entropy), Err(ShareError::Card(_))));
@@ -407,7 +410,7 @@ fn a_revocation_costs_nothing_and_rotation_makes_the_old_key_useless() {
     let grantee = first.operation.terms.grantee;
     let revocation = revoke(&mut world.patient, &mut log, &grantee, &mut world.entropy).unwrap();
     let destination = World::destination(&world.objects, world.chain, &world.gateway);
-    let rotation = rotate(&mut world.patient, &mut log, &world.state, destination, &mut world.entropy).unwrap();
+    let rotation = rotate(&mut world.patient, &mut log, &world.state, destination, NOW, &mut world.entropy).unwrap();
     world.apply(&revocation.transaction()).unwrap();
     assert!(matches!(world.open(&world.institute, &object, &first.wrap), Err(OpenRecordError::NoGrant { .. })));
 
@@ -435,6 +438,34 @@ fn a_revocation_costs_nothing_and_rotation_makes_the_old_key_useless() {
     let own = open_own(&world.patient, &world.state, world.chain, &object, &world.objects).unwrap();
     assert_eq!(own.document.bytes, b"record");
     assert!(own.institution.is_some(), "the attestation still holds");
+}
+
+#[test]
+fn rotation_renews_only_what_is_in_force() {
+    let mut world = World::new();
+    let object = world.stored(b"record");
+    world.shared(object);
+    // Offered to somebody else for a price, and never paid.
+    let mut buyer = wallet(5);
+    std::mem::swap(&mut world.institute, &mut buyer);
+    let request = world.share_request(object);
+    let price = Output { token: EURO, amount: Amount(300), lock: world.patient.new_lock().unwrap() };
+    let mut offered = Log::open(&world.state, world.chain, object).unwrap();
+    share(&mut world.patient, &mut offered, &request, Some(price), &mut world.entropy).unwrap();
+    assert_eq!(world.patient.readers(&object).unwrap().len(), 2);
+    for (now, renewed) in [(NOW, 1), (Timestamp(NOW.0 + 999), 1), (Timestamp(NOW.0 + 1_000), 0)] {
+        let mut log = Log::open(&world.state, world.chain, object).unwrap();
+        let destination = World::destination(&world.objects, world.chain, &world.gateway);
+        let entropy = &mut world.entropy;
+        let rotation = rotate(&mut world.patient, &mut log, &world.state, destination, now, entropy).unwrap();
+        assert_eq!(rotation.shares.len(), renewed, "at {now}");
+
+        let mut log = Log::open(&world.state, world.chain, object).unwrap();
+        let entropy = &mut world.entropy;
+        let again = rotate(&mut world.patient, &mut log, &world.state, destination, now, entropy).unwrap_err();
+        assert!(matches!(again, RotationError::Pending { version: 2 }));
+        world.patient.abandon_version(&object, rotation.version).unwrap();
+    }
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! Coins: finding, choosing and spending them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use health_chain_consensus::ports::BlockContext;
 use health_chain_data::{
     Amount, Input, Lock, OutPoint, Output, TokenId, Transaction, Witness, limits::MAX_INPUTS, ports::StateView,
 };
-use health_chain_incentive::{Coin, IncentiveParameters, SingleKey, coins, kinds};
+use health_chain_incentive::{Coin, IncentiveParameters, SingleKey, coins_under, kinds};
 
 use super::{Branch, Wallet, WalletError};
 use crate::ports::Entropy;
@@ -22,7 +22,7 @@ impl Wallet {
         Ok(SingleKey::lock(&self.new_relationship_key()?.key.public_key()))
     }
 
-    /// The coins that a transaction in the next block can spend. Reads all coins of the chain once for every key.
+    /// The coins that a transaction in the next block can spend. Reads all coins of the chain.
     ///
     /// # Errors
     /// Where the wallet's store or the chain's state can't be read.
@@ -32,11 +32,7 @@ impl Wallet {
         parameters: &IncentiveParameters,
         context: &BlockContext,
     ) -> Result<Vec<Found>, WalletError> {
-        let mut found = Vec::new();
-        for index in 0..self.handed_out(Branch::Relationship)? {
-            let lock = SingleKey::lock(&self.relationship_key(index)?.public_key());
-            found.extend(coins(view, &lock)?);
-        }
+        let mut found = coins_under(view, &self.locks()?.into_keys().collect())?;
         found.retain(|(point, coin)| {
             coin.spendable_from(parameters.coinbase_maturity) <= context.height && !self.reserved.contains(point)
         });
@@ -102,14 +98,20 @@ impl Wallet {
         entropy: &mut dyn Entropy,
     ) -> Result<(), WalletError> {
         let spent: Vec<Output> = chosen.iter().map(|(_, coin)| coin.output.clone()).collect();
-        for index in 0..self.handed_out(Branch::Relationship)? {
+        let locks = self.locks()?;
+        let signers: BTreeSet<u32> = spent.iter().filter_map(|output| locks.get(&output.lock).copied()).collect();
+        for index in signers {
             let key = self.relationship_key(index)?;
-            let lock = SingleKey::lock(&key.public_key());
-            if spent.iter().any(|output| output.lock == lock) {
-                SingleKey::sign(transaction, &context.chain, &spent, &key, &*entropy.draw()?)?;
-            }
+            SingleKey::sign(transaction, &context.chain, &spent, &key, &*entropy.draw()?)?;
         }
         Ok(())
+    }
+
+    /// The lock of every relationship key, with the key's number.
+    fn locks(&self) -> Result<BTreeMap<Lock, u32>, WalletError> {
+        (0..self.handed_out(Branch::Relationship)?)
+            .map(|index| Ok((SingleKey::lock(&self.relationship_key(index)?.public_key()), index)))
+            .collect()
     }
 }
 

@@ -116,6 +116,16 @@ impl Wallet {
         Ok(self.store.commit(&changes)?)
     }
 
+    /// Destroys the wrapped data key of a version that will never be on the chain, so that it can be made anew. Durable on return.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn abandon_version(&mut self, object: &ObjectId, version: u32) -> Result<(), WalletError> {
+        let mut changes = Changes::default();
+        changes.delete(WALLET_RECORDS, record_key(object, version));
+        Ok(self.store.commit(&changes)?)
+    }
+
     /// Destroys what the wallet knows of an object: its data keys, and who could read it. Durable on return.
     ///
     /// # Errors
