@@ -2,6 +2,10 @@
 //! of it.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
+pub mod gate;
+
+use std::sync::LazyLock;
+
 use health_chain_application::{
     identities::{ApplicationParameters, Identities, InitialInstitution},
     kinds,
@@ -38,7 +42,8 @@ pub fn key(seed: u8) -> SecretKey {
 }
 
 pub fn public(seed: u8) -> PublicKey {
-    key(seed).public_key()
+    static KEYS: LazyLock<Vec<PublicKey>> = LazyLock::new(|| (1..=32).map(|seed| key(seed).public_key()).collect());
+    KEYS[usize::from(seed) - 1]
 }
 
 pub fn gateway() -> GatewayId {
@@ -58,7 +63,8 @@ pub fn genesis() -> Genesis {
 }
 
 pub fn chain() -> ChainId {
-    genesis().chain_id()
+    static CHAIN: LazyLock<ChainId> = LazyLock::new(|| genesis().chain_id());
+    *CHAIN
 }
 
 pub fn content(number: u8) -> Content {
@@ -70,7 +76,8 @@ pub fn store_operation() -> Store {
 }
 
 pub fn id() -> ObjectId {
-    store_operation().position.object
+    static ID: LazyLock<ObjectId> = LazyLock::new(|| store_operation().position.object);
+    *ID
 }
 
 pub fn terms() -> GrantTerms {
@@ -121,9 +128,12 @@ impl World {
 
     /// The object has been stored.
     pub fn stored() -> Self {
-        let mut world = Self::empty();
-        world.apply_at(&store_operation(), STORED).unwrap();
-        world
+        static WORLD: LazyLock<World> = LazyLock::new(|| {
+            let mut world = World::empty();
+            world.apply_at(&store_operation(), STORED).unwrap();
+            world
+        });
+        WORLD.clone()
     }
 
     pub fn object(&self) -> ObjectState {
@@ -157,8 +167,8 @@ impl World {
     /// Applies a transaction's payload by its program, and checks the signatures that it depends on, as a block would.
     pub fn apply_transaction(&mut self, transaction: &Transaction, height: Height) -> Result<(), Refusal> {
         let context = BlockContext { chain: chain(), height, median_time_past: NOW };
-        let identities = Identities::new(parameters()).unwrap();
-        let program: &dyn Program = if transaction.kind < kinds::REGISTER { &Records } else { &identities };
+        static IDENTITIES: LazyLock<Identities> = LazyLock::new(|| Identities::new(parameters()).unwrap());
+        let program: &dyn Program = if transaction.kind < kinds::REGISTER { &Records } else { &*IDENTITIES };
         let (mut state, mut claims) = (Overlay::new(&self.store), Vec::new());
         program.apply(&mut state, transaction, &transaction.id(), &context, &mut claims).map_err(refusal)?;
         assert!(claims.len() <= program.signature_checks(transaction) as usize, "more claims than announced");
