@@ -80,8 +80,10 @@ impl Gate {
         transaction: &Transaction,
         view: &dyn StateView,
     ) -> Result<bool, ObserveError> {
+        let new = self.denials.observe(transaction, &chain(), view)?;
         let local = &mut self.local;
-        self.denials.observe(transaction, &chain(), view, |changes| local.commit(changes))
+        self.denials.write(|changes| local.commit(changes))?;
+        Ok(new)
     }
 
     /// As after a crash: what was not durable is gone.
