@@ -20,7 +20,7 @@ use crate::{
     records::Issue,
 };
 
-/// The version under which messages are sealed; objects on the chain begin at 1.
+/// The version under which messages are sealed; each is sealed once.
 pub(super) const MESSAGE_VERSION: u32 = 0;
 
 /// A patient's request to an institution for a record under a key of the patient's.
