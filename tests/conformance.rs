@@ -1,5 +1,7 @@
 //! Every implementation of a seam goes through the suite of that seam.
 
+use std::net::Ipv4Addr;
+
 use health_chain::{
     application::objects::{FolderObjects, MemoryObjects},
     consensus::{ConsensusParameters, Solo, SoloParameters},
@@ -7,9 +9,12 @@ use health_chain::{
     data::{
         Genesis, SecretKey, Timestamp,
         ports::{ScalarHasher, SingleVerifier},
+        sha256,
         state::MemoryStore,
     },
     data_sled::SledStore,
+    network::{Address, MemoryHub, PeerId},
+    network_quic::{QuicConfig, QuicTransport},
 };
 use health_chain_testkit::conformance;
 
@@ -78,4 +83,24 @@ fn proof_of_work_engine() {
         let maker = || Box::new(ProofOfWork::miner(parameters).expect("sound parameters")) as _;
         conformance::engine(&genesis, maker, follower);
     }
+}
+
+#[test]
+fn memory_transport() {
+    let hub = MemoryHub::new();
+    conformance::transport(|number| {
+        let address = Address(format!("node {number}"));
+        (Box::new(hub.join(PeerId(sha256(&[number])), address.clone())), address)
+    });
+}
+
+#[test]
+fn quic_transport() {
+    conformance::transport(|number| {
+        let listen = (Ipv4Addr::LOCALHOST, 0).into();
+        let node_key = SecretKey::from_bytes(&[number; 32]).expect("a small number is a secret key");
+        let transport = QuicTransport::bind(QuicConfig { listen, node_key }).expect("loopback has a free port");
+        let address = Address(transport.local_address().to_string());
+        (Box::new(transport), address)
+    });
 }
