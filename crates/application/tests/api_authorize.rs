@@ -373,6 +373,19 @@ fn a_revocation_denies_at_first_sight_and_for_good() {
 }
 
 #[test]
+fn of_two_words_with_one_number_the_withdrawal_holds() {
+    let mut world = World::stored();
+    let mut gate = Gate::new();
+    // Signed for the same turn: the chain can take only one of them, and takes the grant.
+    gate.observe(&world.revoke(), &world.store).unwrap();
+    world.apply(&world.grant()).unwrap();
+    let denial = gate.authorize(&request(), &world.store);
+    assert!(matches!(denial, Err(Denial::Withdrawn { seq: 1, by: 1 })));
+    world.apply(&world.grant()).unwrap();
+    assert_eq!(gate.denies(&world), None);
+}
+
+#[test]
 fn a_permit_ends_with_the_sight_of_a_revocation() {
     let (mut gate, world) = (Gate::new(), granted());
     let permit = gate.authorize(&request(), &world.store).unwrap();
