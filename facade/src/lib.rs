@@ -10,6 +10,8 @@ pub use health_chain_network as network;
 
 #[cfg(feature = "consensus-pow")]
 pub use health_chain_consensus_pow as consensus_pow;
+#[cfg(feature = "data-simd")]
+pub use health_chain_data_simd as data_simd;
 #[cfg(feature = "data-sled")]
 pub use health_chain_data_sled as data_sled;
 #[cfg(feature = "network-quic")]

@@ -1,0 +1,13 @@
+#![doc = include_str!("../README.md")]
+
+mod arch;
+mod hasher;
+mod kernel;
+mod messages;
+mod search;
+mod sha256;
+mod tree;
+mod work;
+
+pub use hasher::{CHUNK_BYTES, LaneHasher};
+pub use kernel::{Kernel, UnknownKernel, UnsupportedKernel, kernels};
