@@ -3,6 +3,7 @@
 //!
 //! [`Gateway`] is a [`Service`] of a node, and a handle for the node's owner at the same time: its clones are one gateway.
 
+mod client;
 mod desk;
 mod exchange;
 
@@ -20,6 +21,7 @@ use health_chain_data::{
 };
 use health_chain_network::PeerId;
 
+pub use self::client::{ClientError, GatewayClient};
 use self::desk::Desk;
 pub use self::exchange::{About, Opened, Request, Response};
 use crate::{
