@@ -1,3 +1,0 @@
-//! The main job.
-
-fn main() {}

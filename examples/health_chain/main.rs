@@ -1,0 +1,92 @@
+//! The main job: a hospital, a patient and a research institute on one health chain, from the medical record's issue to its
+//! revocation, and what happens when somebody cheats, branches compete, or a node dies.
+//!
+//! Three nodes, each with its own folder on disk, talk QUIC on loopback. Run it with
+//! `cargo run --release --example health_chain [-- --record FILE]`. It exits non-zero if any step is not as it should be.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to a person")]
+
+mod acts;
+mod people;
+mod report;
+mod setup;
+mod victim;
+
+use std::{env, error::Error, fs, path::PathBuf, process::ExitCode, time::SystemTime};
+
+use health_chain::data::Millis;
+
+/// Whatever went wrong; the example's own checks say it in words.
+pub type Failure = Box<dyn Error + Send + Sync>;
+
+const USAGE: &str = "\
+usage: health_chain [--record FILE]
+
+Runs a health chain of three nodes on this machine and takes one medical record through its whole life.
+
+  --record FILE   the record; without it a synthetic FHIR R4 bundle that comes with the project
+  --help          this text";
+
+/// A FHIR R4 bundle about a person who does not exist, written for this project.
+const SYNTHETIC_BUNDLE: &[u8] = include_bytes!("../data/synthetic-bundle.json");
+
+/// A record as it was given.
+pub struct Record {
+    pub name: String,
+    pub media_type: String,
+    pub bytes: Vec<u8>,
+}
+
+fn main() -> ExitCode {
+    if let Some(folder) = victim::folder() {
+        return exit(victim::run(&folder));
+    }
+    let mut arguments = env::args().skip(1);
+    let file = match (arguments.next().as_deref(), arguments.next(), arguments.next()) {
+        (None, ..) => None,
+        (Some("--record"), Some(file), None) => Some(PathBuf::from(file)),
+        (Some("--help" | "-h"), None, _) => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::FAILURE;
+        }
+    };
+    exit(read(file).and_then(acts::play))
+}
+
+fn read(file: Option<PathBuf>) -> Result<Record, Failure> {
+    let Some(file) = file else {
+        let (name, media_type) = ("synthetic-bundle.json".into(), "application/fhir+json".into());
+        return Ok(Record { name, media_type, bytes: SYNTHETIC_BUNDLE.to_vec() });
+    };
+    let bytes = fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let is_json = file.extension().is_some_and(|extension| extension == "json");
+    let media_type = if is_json { "application/fhir+json" } else { "application/octet-stream" };
+    let name = file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    Ok(Record { name, media_type: media_type.into(), bytes })
+}
+
+fn exit(outcome: Result<(), Failure>) -> ExitCode {
+    let Err(error) = outcome else { return ExitCode::SUCCESS };
+    eprint!("\nfailed: {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        eprint!(": {error}");
+        cause = error.source();
+    }
+    eprintln!();
+    ExitCode::FAILURE
+}
+
+/// The system's time.
+pub fn now() -> Result<Millis, Failure> {
+    Ok(Millis(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_millis().try_into()?))
+}
+
+/// What must hold for the example to go on.
+pub fn ensure(holds: bool, what: &str) -> Result<(), Failure> {
+    if holds { Ok(()) } else { Err(format!("it should be that {what}").into()) }
+}
