@@ -23,17 +23,17 @@ use crate::{
 };
 
 /// Steps of the whole example.
-const STEPS: u64 = 19;
+const STEPS: u64 = 18;
 /// Cents that everybody gets, in coins.
 const COINS: u64 = 12;
 const COIN: Amount = Amount(500);
 
 /// Those who take part.
-pub struct Cast {
-    pub network: Network,
-    pub hospital: Party,
-    pub patient: Party,
-    pub institute: Party,
+pub(crate) struct Cast {
+    pub(crate) network: Network,
+    pub(crate) hospital: Party,
+    pub(crate) patient: Party,
+    pub(crate) institute: Party,
 }
 
 impl Cast {
@@ -42,7 +42,7 @@ impl Cast {
     }
 }
 
-pub fn play(record: Record) -> Result<(), Failure> {
+pub(crate) fn play(record: Record) -> Result<(), Failure> {
     let home = tempfile::tempdir()?;
     let mut report = Report::new(STEPS);
     let mut cast = raise_the_curtain(home.path(), &mut report)?;

@@ -17,7 +17,7 @@ use std::{env, error::Error, fs, path::PathBuf, process::ExitCode, time::SystemT
 use health_chain::data::Millis;
 
 /// Whatever went wrong; the example's own checks say it in words.
-pub type Failure = Box<dyn Error + Send + Sync>;
+type Failure = Box<dyn Error + Send + Sync>;
 
 const USAGE: &str = "\
 usage: health_chain [--record FILE]
@@ -31,10 +31,10 @@ Runs a health chain of three nodes on this machine and takes one medical record 
 const SYNTHETIC_BUNDLE: &[u8] = include_bytes!("../data/synthetic-bundle.json");
 
 /// A record as it was given.
-pub struct Record {
-    pub name: String,
-    pub media_type: String,
-    pub bytes: Vec<u8>,
+struct Record {
+    name: String,
+    media_type: String,
+    bytes: Vec<u8>,
 }
 
 fn main() -> ExitCode {
@@ -82,11 +82,11 @@ fn exit(outcome: Result<(), Failure>) -> ExitCode {
 }
 
 /// The system's time.
-pub fn now() -> Result<Millis, Failure> {
+fn now() -> Result<Millis, Failure> {
     Ok(Millis(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_millis().try_into()?))
 }
 
 /// What must hold for the example to go on.
-pub fn ensure(holds: bool, what: &str) -> Result<(), Failure> {
+fn ensure(holds: bool, what: &str) -> Result<(), Failure> {
     if holds { Ok(()) } else { Err(format!("it should be that {what}").into()) }
 }

@@ -28,13 +28,13 @@ use crate::{
 };
 
 /// What each of their transactions pays for its place in a block.
-pub const FEE: Amount = Amount(20);
+pub(crate) const FEE: Amount = Amount(20);
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Somebody with a wallet, a node and a gateway.
-pub struct Party {
-    pub wallet: Arc<Mutex<Wallet>>,
+pub(crate) struct Party {
+    pub(crate) wallet: Arc<Mutex<Wallet>>,
     site: Option<Site>,
     folder: PathBuf,
     node_key: [u8; 32],
@@ -43,7 +43,7 @@ pub struct Party {
 }
 
 impl Party {
-    pub fn start(network: &Network, folder: PathBuf, role: Role, peers: &[SocketAddr]) -> Result<Self, Failure> {
+    pub(crate) fn start(network: &Network, folder: PathBuf, role: Role, peers: &[SocketAddr]) -> Result<Self, Failure> {
         let wallet = Arc::new(Mutex::new(setup::wallet()?));
         let (node_key, gateway_key) = (entropy()?, entropy()?);
         let mut party = Self { wallet, site: None, folder, node_key, gateway_key, role };
@@ -52,7 +52,7 @@ impl Party {
     }
 
     /// Opens the node again from its folder.
-    pub fn resume(&mut self, network: &Network, peers: &[SocketAddr]) -> Result<(), Failure> {
+    pub(crate) fn resume(&mut self, network: &Network, peers: &[SocketAddr]) -> Result<(), Failure> {
         let key = |bytes| SecretKey::from_bytes(bytes);
         let (node_key, gateway_key) = (key(&self.node_key)?, key(&self.gateway_key)?);
         self.site = Some(network.node(&self.folder, node_key, gateway_key, self.role, peers)?);
@@ -60,7 +60,7 @@ impl Party {
     }
 
     /// Stops the node and gives its folder free.
-    pub fn stop(&mut self) -> &PathBuf {
+    pub(crate) fn stop(&mut self) -> &PathBuf {
         self.site = None;
         &self.folder
     }
@@ -69,29 +69,29 @@ impl Party {
         self.site.as_ref().expect("the party's node runs")
     }
 
-    pub fn node(&self) -> &Node {
+    pub(crate) fn node(&self) -> &Node {
         &self.site().node
     }
 
-    pub fn gateway(&self) -> &Gateway {
+    pub(crate) fn gateway(&self) -> &Gateway {
         &self.site().gateway
     }
 
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.site().address
     }
 
-    pub fn wallet(&self) -> MutexGuard<'_, Wallet> {
+    pub(crate) fn wallet(&self) -> MutexGuard<'_, Wallet> {
         self.wallet.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// This party's line to another one's gateway.
-    pub fn client<'a>(&'a self, gateway: &Party) -> GatewayClient<'a> {
+    pub(crate) fn client<'a>(&'a self, gateway: &Party) -> GatewayClient<'a> {
         GatewayClient::new(self.node(), gateway.node().id())
     }
 
     /// Looks at the chain, with the wallet at hand.
-    pub fn look<R: Send + 'static>(
+    pub(crate) fn look<R: Send + 'static>(
         &self,
         look: impl FnOnce(&Chain, &mut Wallet) -> Result<R, Failure> + Send + 'static,
     ) -> Result<R, Failure> {
@@ -100,7 +100,7 @@ impl Party {
     }
 
     /// Pays the fee of a transaction, and whatever it pays to others; returns it ready for the network.
-    pub fn fund(&self, network: &Network, mut transaction: Transaction) -> Result<Transaction, Failure> {
+    pub(crate) fn fund(&self, network: &Network, mut transaction: Transaction) -> Result<Transaction, Failure> {
         let parameters = network.incentive.clone();
         self.look(move |chain, wallet| {
             let context = chain.next_context();
@@ -110,7 +110,7 @@ impl Party {
     }
 
     /// Pays for a transaction and sends it. Returns its length in bytes.
-    pub fn publish(&self, network: &Network, transaction: Transaction) -> Result<usize, Failure> {
+    pub(crate) fn publish(&self, network: &Network, transaction: Transaction) -> Result<usize, Failure> {
         let funded = self.fund(network, transaction)?;
         let bytes = codec::encode(&funded).len();
         self.node().submit(funded)??;
@@ -118,7 +118,7 @@ impl Party {
     }
 
     /// Sends a transaction that must be refused, and returns the rule's name.
-    pub fn rule_against(&self, transaction: Transaction) -> Result<&'static str, Failure> {
+    pub(crate) fn rule_against(&self, transaction: Transaction) -> Result<&'static str, Failure> {
         match self.node().submit(transaction)? {
             Ok(_) => Err("a transaction was accepted that must be refused".into()),
             Err(SubmitError::Transaction(MempoolError::Execute(ExecuteError::Rejected(rejection)))) => {
@@ -129,18 +129,18 @@ impl Party {
         }
     }
 
-    pub fn tip(&self) -> Result<(BlockId, Height), Failure> {
+    pub(crate) fn tip(&self) -> Result<(BlockId, Height), Failure> {
         let status = self.node().status()?;
         Ok((status.tip, status.height))
     }
 
-    pub fn state_hash(&self) -> Result<(BlockId, Hash), Failure> {
+    pub(crate) fn state_hash(&self) -> Result<(BlockId, Hash), Failure> {
         Ok(self.node().state_hash()??)
     }
 }
 
 /// A request to read, signed by the key that was granted.
-pub fn access_request(
+pub(crate) fn access_request(
     network: &Network,
     gateway: GatewayId,
     object: ObjectId,
@@ -154,7 +154,7 @@ pub fn access_request(
 }
 
 /// Waits until something holds.
-pub fn wait_until(what: &str, mut holds: impl FnMut() -> Result<bool, Failure>) -> Result<(), Failure> {
+pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> Result<bool, Failure>) -> Result<(), Failure> {
     let deadline = Instant::now() + PATIENCE;
     while !holds()? {
         ensure(Instant::now() < deadline, what)?;
@@ -164,7 +164,7 @@ pub fn wait_until(what: &str, mut holds: impl FnMut() -> Result<bool, Failure>) 
 }
 
 /// Lets `miner` make blocks until something holds.
-pub fn mine_until(
+pub(crate) fn mine_until(
     miner: &Party,
     network: &Network,
     what: &str,
@@ -178,13 +178,13 @@ pub fn mine_until(
 }
 
 /// Lets `miner` make at least this many blocks more.
-pub fn mine_blocks(miner: &Party, network: &Network, blocks: u32) -> Result<(), Failure> {
+pub(crate) fn mine_blocks(miner: &Party, network: &Network, blocks: u32) -> Result<(), Failure> {
     let goal = miner.tip()?.1.saturating_add(blocks);
     mine_until(miner, network, "blocks are made", || Ok(miner.tip()?.1 >= goal))
 }
 
 /// Waits until all have the same tip, and checks that they have the same state.
-pub fn agree(parties: &[&Party]) -> Result<(), Failure> {
+pub(crate) fn agree(parties: &[&Party]) -> Result<(), Failure> {
     wait_until("all nodes have the same tip", || {
         let tips = parties.iter().map(|party| party.tip()).collect::<Result<Vec<_>, Failure>>()?;
         Ok(tips.iter().all(|tip| *tip == tips[0]))

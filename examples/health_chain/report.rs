@@ -11,7 +11,7 @@ struct Row {
     time: Duration,
 }
 
-pub struct Report {
+pub(crate) struct Report {
     bar: ProgressBar,
     rows: Vec<Row>,
     began: Instant,
@@ -19,7 +19,7 @@ pub struct Report {
 }
 
 impl Report {
-    pub fn new(steps: u64) -> Self {
+    pub(crate) fn new(steps: u64) -> Self {
         let style = ProgressStyle::with_template("{spinner} [{pos:>2}/{len}] {msg}  ({elapsed})");
         let bar = ProgressBar::new(steps).with_style(style.expect("the template is well formed"));
         bar.enable_steady_tick(Duration::from_millis(100));
@@ -27,7 +27,7 @@ impl Report {
     }
 
     /// Begins a step.
-    pub fn step(&mut self, what: &str) {
+    pub(crate) fn step(&mut self, what: &str) {
         self.step = Some((what.into(), Instant::now()));
         self.bar.set_message(what.to_owned());
         if self.bar.is_hidden() {
@@ -36,7 +36,7 @@ impl Report {
     }
 
     /// Ends the step; `bytes` is what it put on the chain.
-    pub fn done(&mut self, outcome: &str, bytes: Option<usize>) {
+    pub(crate) fn done(&mut self, outcome: &str, bytes: Option<usize>) {
         let (what, began) = self.step.take().expect("a step that ends has begun");
         let what = if outcome.is_empty() { what } else { format!("{what}: {outcome}") };
         self.rows.push(Row { what, bytes, time: began.elapsed() });
@@ -44,7 +44,7 @@ impl Report {
     }
 
     /// Prints the table.
-    pub fn print(self) {
+    pub(crate) fn print(self) {
         self.bar.finish_and_clear();
         let width = self.rows.iter().map(|row| row.what.chars().count()).max().unwrap_or(0);
         println!("\n{:<width$} | on chain, bytes | time, ms", "what was done");

@@ -30,26 +30,26 @@ use health_chain::{
 use crate::{Failure, now};
 
 /// The currency of the example.
-pub const EURO: TokenId = TokenId(978);
+pub(crate) const EURO: TokenId = TokenId(978);
 
 /// About half a million hashes for a block: a twentieth of a second on one core of a present machine.
 const BITS: u32 = 0x1e1f_ffff;
 
 /// Everything that the nodes agree on before the first block.
-pub struct Network {
+pub(crate) struct Network {
     /// The document.
-    pub genesis: Genesis,
+    pub(crate) genesis: Genesis,
     /// Two of these three admit institutions.
-    pub accreditors: Vec<SecretKey>,
+    pub(crate) accreditors: Vec<SecretKey>,
     /// Both of these mint.
-    pub issuers: Vec<SecretKey>,
-    pub incentive: IncentiveParameters,
+    pub(crate) issuers: Vec<SecretKey>,
+    pub(crate) incentive: IncentiveParameters,
     application: ApplicationParameters,
     pow: PowParameters,
 }
 
 impl Network {
-    pub fn new() -> Result<Self, Failure> {
+    pub(crate) fn new() -> Result<Self, Failure> {
         let keys = |count: usize| (0..count).map(|_| fresh_key()).collect::<Result<Vec<SecretKey>, Failure>>();
         let (accreditors, issuers) = (keys(3)?, keys(2)?);
         let public = |keys: &[SecretKey]| keys.iter().map(SecretKey::public_key).collect::<Vec<PublicKey>>();
@@ -76,7 +76,7 @@ impl Network {
     }
 
     /// The network that a genesis document describes, without anybody's keys.
-    pub fn join(genesis: Genesis) -> Result<Self, Failure> {
+    pub(crate) fn join(genesis: Genesis) -> Result<Self, Failure> {
         Ok(Self {
             incentive: genesis.section()?,
             application: genesis.section()?,
@@ -88,11 +88,11 @@ impl Network {
     }
 
     /// What the makers of blocks may take.
-    pub fn rewards(&self) -> Result<Arc<Rewards>, Failure> {
+    pub(crate) fn rewards(&self) -> Result<Arc<Rewards>, Failure> {
         Ok(self.contracts()?.1)
     }
 
-    pub fn euro(&self) -> &TokenRule {
+    pub(crate) fn euro(&self) -> &TokenRule {
         &self.incentive.tokens[0]
     }
 
@@ -104,7 +104,7 @@ impl Network {
     }
 
     /// A chain without a network: what a miner who works alone has.
-    pub fn chain(&self, store: Box<dyn ChainStore>) -> Result<Chain, Failure> {
+    pub(crate) fn chain(&self, store: Box<dyn ChainStore>) -> Result<Chain, Failure> {
         let (executor, reward) = self.contracts()?;
         let parts = Parts {
             store,
@@ -118,7 +118,7 @@ impl Network {
     }
 
     /// A node with its store and its objects in `folder`, which connects to `peers`.
-    pub fn node(
+    pub(crate) fn node(
         &self,
         folder: &Path,
         node_key: SecretKey,
@@ -149,29 +149,29 @@ impl Network {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Role {
+pub(crate) enum Role {
     Miner,
     Follower,
 }
 
 /// A running node with its gateway.
-pub struct Site {
-    pub node: Node,
-    pub gateway: Gateway,
-    pub address: SocketAddr,
+pub(crate) struct Site {
+    pub(crate) node: Node,
+    pub(crate) gateway: Gateway,
+    pub(crate) address: SocketAddr,
 }
 
 /// A wallet of new words. In memory: the example's people live as long as it runs.
-pub fn wallet() -> Result<Wallet, Failure> {
+pub(crate) fn wallet() -> Result<Wallet, Failure> {
     let mnemonic = Mnemonic::from_entropy(&entropy()?[..16])?;
     Ok(Wallet::open(Box::new(MemoryStore::default()), &mnemonic, "")?)
 }
 
-pub fn fresh_key() -> Result<SecretKey, Failure> {
+pub(crate) fn fresh_key() -> Result<SecretKey, Failure> {
     Ok(SecretKey::from_bytes(&entropy()?)?)
 }
 
-pub fn entropy() -> Result<[u8; 32], Failure> {
+pub(crate) fn entropy() -> Result<[u8; 32], Failure> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)?;
     Ok(bytes)

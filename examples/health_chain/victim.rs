@@ -22,13 +22,13 @@ use crate::{
 const FOLDER: &str = "HEALTH_CHAIN_EXAMPLE_VICTIM";
 
 /// The folder, if this process is the victim.
-pub fn folder() -> Option<PathBuf> {
+pub(crate) fn folder() -> Option<PathBuf> {
     env::var_os(FOLDER).map(PathBuf::from)
 }
 
 /// Runs a node until somebody kills it. Reads the genesis document and a peer's address, a line each, and says every tip that
 /// is on its disk.
-pub fn run(folder: &Path) -> Result<(), Failure> {
+pub(crate) fn run(folder: &Path) -> Result<(), Failure> {
     let mut lines = io::stdin().lines();
     let mut line = || lines.next().ok_or("the parent has said nothing")?.map_err(Failure::from);
     let genesis = hex::decode(line()?).map_err(|error| error.to_string())?;
@@ -46,13 +46,13 @@ pub fn run(folder: &Path) -> Result<(), Failure> {
 }
 
 /// The other process.
-pub struct Victim {
+pub(crate) struct Victim {
     child: Child,
     tips: io::Lines<BufReader<ChildStdout>>,
 }
 
 impl Victim {
-    pub fn start(network: &Network, folder: &Path, peer: SocketAddr) -> Result<Self, Failure> {
+    pub(crate) fn start(network: &Network, folder: &Path, peer: SocketAddr) -> Result<Self, Failure> {
         let mut child = Command::new(env::current_exe()?)
             .env(FOLDER, folder)
             .stdin(Stdio::piped())
@@ -65,13 +65,13 @@ impl Victim {
     }
 
     /// Waits for the next tip that it has on its disk.
-    pub fn next_tip(&mut self) -> Result<BlockId, Failure> {
+    pub(crate) fn next_tip(&mut self) -> Result<BlockId, Failure> {
         let line = self.tips.next().ok_or("the victim has died by itself")??;
         Ok(BlockId(Hash::from_hex(&line).ok_or("the victim does not speak clearly")?))
     }
 
     /// SIGKILL.
-    pub fn kill(mut self) -> Result<(), Failure> {
+    pub(crate) fn kill(mut self) -> Result<(), Failure> {
         self.child.kill()?;
         let status = self.child.wait()?;
         ensure(status.code().is_none(), "the victim dies of the signal")

@@ -1,4 +1,4 @@
-//! The gateway: serves sealed objects to those whom [`authorize`] permits, writes every decision into the audit log before it acts
+//! The gateway: serves sealed objects to those whom [`authorize`](crate::authorize::authorize) permits, writes every decision into the audit log before it acts
 //! on it, and remembers every withdrawal that it has seen.
 //!
 //! [`Gateway`] is a [`Service`] of a node, and a handle for the node's owner at the same time: its clones are one gateway.

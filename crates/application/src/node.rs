@@ -64,7 +64,7 @@ pub type Report = Box<dyn Fn(SearchOutcome) + Send + Sync>;
 
 type MakeSearcher = Box<dyn FnOnce(Report) -> Box<dyn Searcher>>;
 
-/// What has happened on a node, for those who [`Node::listen`].
+/// What has happened on a node, for those who listen ([`Node::events`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NodeEvent {

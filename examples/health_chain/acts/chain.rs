@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// The clinic's grant is on one branch and not on the other: it goes with its branch, and comes back.
-pub fn compete(cast: &Cast, shared: &mut Shared, report: &mut Report) -> Result<(), Failure> {
+pub(crate) fn compete(cast: &Cast, shared: &mut Shared, report: &mut Report) -> Result<(), Failure> {
     report.step("a competing branch wins by most work, and the grant's state follows");
     let (_, fork) = cast.hospital.tip()?;
     let rival = rival_chain(cast, fork)?;
@@ -106,7 +106,7 @@ fn seal(chain: &mut Chain, candidate: Header) -> Result<Header, Failure> {
 }
 
 /// The institute's node runs in a process of its own and is killed while blocks come in.
-pub fn kill_and_reopen(cast: &mut Cast, report: &mut Report) -> Result<(), Failure> {
+pub(crate) fn kill_and_reopen(cast: &mut Cast, report: &mut Report) -> Result<(), Failure> {
     report.step("one node is killed and reopened from its disk");
     let folder = cast.institute.stop().clone();
     let mut victim = Victim::start(&cast.network, &folder, cast.hospital.address())?;
@@ -131,7 +131,7 @@ pub fn kill_and_reopen(cast: &mut Cast, report: &mut Report) -> Result<(), Failu
 }
 
 /// A fourth node starts from nothing.
-pub fn join_late(cast: &Cast, folder: &Path, report: &mut Report) -> Result<(), Failure> {
+pub(crate) fn join_late(cast: &Cast, folder: &Path, report: &mut Report) -> Result<(), Failure> {
     report.step("a fourth node joins late");
     let late = Party::start(&cast.network, folder.into(), Role::Follower, &[cast.institute.address()])?;
     let [hospital, patient, institute] = cast.all();

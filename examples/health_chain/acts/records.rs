@@ -53,22 +53,22 @@ impl RecordFormat for AsGiven {
 }
 
 /// A record that somebody may read.
-pub struct Shared {
-    pub object: ObjectId,
+pub(crate) struct Shared {
+    pub(crate) object: ObjectId,
     /// The institute's grant as it went on the chain, with its payment.
-    pub grant: Transaction,
+    pub(crate) grant: Transaction,
     /// The institute's one-time key for this record.
-    pub reader: SecretKey,
+    pub(crate) reader: SecretKey,
     /// What the gateway gave the institute.
-    pub opened: Opened,
+    pub(crate) opened: Opened,
     /// The sealed bytes that it fetched.
-    pub sealed: Vec<u8>,
+    pub(crate) sealed: Vec<u8>,
     /// A clinic that the patient lets read for nothing.
-    pub clinic: Wallet,
+    pub(crate) clinic: Wallet,
 }
 
 /// Algorithms 2 and 3 of the paper.
-pub fn issue_and_store(cast: &Cast, record: &Record, report: &mut Report) -> Result<ObjectId, Failure> {
+pub(crate) fn issue_and_store(cast: &Cast, record: &Record, report: &mut Report) -> Result<ObjectId, Failure> {
     report.step("the hospital issues the record");
     let chain = cast.network.genesis.chain_id();
     let institution = cast.hospital.wallet().identity().public_key();
@@ -132,7 +132,7 @@ fn ask_for_record(
 }
 
 /// Algorithm 4, with a price: payment and grant are one transaction.
-pub fn share_for_a_price(
+pub(crate) fn share_for_a_price(
     cast: &Cast,
     object: ObjectId,
     record: &Record,
@@ -197,12 +197,12 @@ fn share(cast: &Cast, object: ObjectId, request: ShareRequest, price: Option<Out
 }
 
 /// A grant to the clinic, for nothing; not sent yet.
-pub fn share_with_clinic(cast: &Cast, shared: &Shared) -> Result<Share, Failure> {
+pub(crate) fn share_with_clinic(cast: &Cast, shared: &Shared) -> Result<Share, Failure> {
     let request = share_request(cast, shared.object, &shared.clinic)?;
     share(cast, shared.object, request, None)
 }
 
-pub fn grant_state(party: &Party, object: ObjectId, grantee: PublicKey) -> Result<Option<GrantState>, Failure> {
+pub(crate) fn grant_state(party: &Party, object: ObjectId, grantee: PublicKey) -> Result<Option<GrantState>, Failure> {
     party.look(move |chain, _| Ok(records::grant(chain.state(), &object, &grantee)?))
 }
 
@@ -227,7 +227,7 @@ fn recover(
 }
 
 /// Asks the patient's gateway, and fetches.
-pub fn fetch(
+pub(crate) fn fetch(
     cast: &Cast,
     from: &Party,
     object: ObjectId,
@@ -244,7 +244,7 @@ pub fn fetch(
 
 /// A gateway's refusal is an outcome that the example looks at.
 #[derive(Debug)]
-pub enum ClientOrOther {
+pub(crate) enum ClientOrOther {
     Client(ClientError),
     Other(Failure),
 }
@@ -280,7 +280,7 @@ fn refusal(cast: &Cast, shared: &Shared, version: u32) -> Result<String, Failure
 }
 
 /// Unwraps, checks against the chain, decrypts, checks commitment and attestation.
-pub fn open_as(party: &Party, object: ObjectId, opened: &Opened, sealed: &[u8]) -> Result<Document, Failure> {
+pub(crate) fn open_as(party: &Party, object: ObjectId, opened: &Opened, sealed: &[u8]) -> Result<Document, Failure> {
     let (wrap, sealed) = (opened.wrap.clone().ok_or("the gateway gave no key")?, sealed.to_vec());
     party.look(move |chain, wallet| open_with(chain, wallet, object, &wrap, &sealed))
 }
@@ -316,7 +316,7 @@ fn confirm(cast: &Cast, opened: &Opened, reader: &SecretKey, bytes: u64) -> Resu
 }
 
 /// The owner asks who has read, and checks the answer's proofs.
-pub fn show_who_has_read(cast: &Cast, shared: &Shared, report: &mut Report) -> Result<(), Failure> {
+pub(crate) fn show_who_has_read(cast: &Cast, shared: &Shared, report: &mut Report) -> Result<(), Failure> {
     report.step("the patient sees who has read");
     let object = shared.object;
     let owner = cast
@@ -335,7 +335,7 @@ pub fn show_who_has_read(cast: &Cast, shared: &Shared, report: &mut Report) -> R
 }
 
 /// The next fetch is refused at once, and stays so.
-pub fn revoke(cast: &Cast, shared: &Shared, report: &mut Report) -> Result<(), Failure> {
+pub(crate) fn revoke(cast: &Cast, shared: &Shared, report: &mut Report) -> Result<(), Failure> {
     report.step("the patient revokes, and the next fetch is refused");
     let (object, grantee) = (shared.object, shared.reader.public_key());
     fetch(cast, &cast.institute, object, FIRST_VERSION, &shared.reader)?;
@@ -358,14 +358,15 @@ pub fn revoke(cast: &Cast, shared: &Shared, report: &mut Report) -> Result<(), F
 }
 
 /// A new key for the record, and wraps for those who may go on reading.
-pub fn rotate(cast: &Cast, shared: &Shared, record: &Record, report: &mut Report) -> Result<(), Failure> {
+pub(crate) fn rotate(cast: &Cast, shared: &Shared, record: &Record, report: &mut Report) -> Result<(), Failure> {
     report.step("rotation makes the old key useless, and the clinic reads on");
     let (object, gateway) = (shared.object, cast.patient.gateway().clone());
     let rotation = cast.patient.look(move |chain, wallet| {
         let mut log = Log::open(chain.state(), chain.chain_id(), object)?;
         let chain_id = chain.chain_id();
         let destination = Destination { chain: chain_id, gateway: gateway.id(), objects: &**gateway.objects() };
-        Ok(flows::rotate(wallet, &mut log, chain.state(), destination, &mut SystemEntropy)?)
+        let now = now()?.timestamp();
+        Ok(flows::rotate(wallet, &mut log, chain.state(), destination, now, &mut SystemEntropy)?)
     })?;
     ensure(rotation.shares.len() == 1, "the clinic is the only reader left")?;
     let mut bytes = cast.patient.publish(&cast.network, rotation.operation.transaction())?;

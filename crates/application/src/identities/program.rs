@@ -145,8 +145,10 @@ impl Program for Identities {
         Ok(())
     }
 
-    fn is_free(&self, _: &Transaction) -> bool {
-        false
+    /// What the accreditors decide is free: it takes their signatures, so its number is theirs to bound. An institution that
+    /// changes its own key pays for it.
+    fn is_free(&self, transaction: &Transaction) -> bool {
+        matches!(transaction.kind, kinds::REGISTER | kinds::RETIRE)
     }
 
     fn signature_checks(&self, transaction: &Transaction) -> u32 {

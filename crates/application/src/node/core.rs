@@ -12,7 +12,7 @@ use health_chain_consensus::{
     ports::{Action as EngineAction, SearchOutcome, Searcher},
 };
 use health_chain_data::{Block, Millis, Transaction, TxId};
-use health_chain_incentive::cycle::{MiningCycle, Step};
+use health_chain_incentive::{MiningCycle, Step, TipState};
 use health_chain_network::{
     Action, Address, Event, Network, PeerId, Report, RequestFailure, RequestId, TipView, Transport, carry_out,
 };
@@ -20,7 +20,7 @@ use tracing::{debug, info, warn};
 
 use super::{
     NodeEvent,
-    local::{Local, SubmitError, priority, tip_state},
+    local::{Local, SubmitError, priority},
 };
 
 /// How often deadlines are looked at, in milliseconds.
@@ -268,7 +268,7 @@ impl Core {
 
     fn refresh_candidate(&mut self) {
         let Some(cycle) = &mut self.cycle else { return };
-        match cycle.refresh(self.local.now, &self.local.pool, &tip_state(&self.local.chain)) {
+        match cycle.refresh(self.local.now, &self.local.pool, &TipState::of(&self.local.chain)) {
             Ok(None) => {}
             Ok(Some(Step::Candidate(header))) => self.step_engine(EngineInput::Candidate(header)),
             Ok(Some(step)) => debug!(?step, "a refreshed candidate leads to nothing else"),
@@ -281,7 +281,7 @@ impl Core {
         let mut pending = VecDeque::from([actions]);
         while let Some(actions) = pending.pop_front() {
             let Some(cycle) = &mut self.cycle else { return };
-            let tip = tip_state(&self.local.chain);
+            let tip = TipState::of(&self.local.chain);
             let steps = match cycle.handle(self.local.now, actions, &self.local.pool, &tip) {
                 Ok(steps) => steps,
                 Err(error) => {

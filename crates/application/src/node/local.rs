@@ -1,8 +1,8 @@
 //! The chain and what waits for it, as the network sees them.
 
-use std::mem;
+use std::{error::Error, mem};
 
-use health_chain_consensus::{Accepted, BlockError, Chain, HeaderError, TipChange};
+use health_chain_consensus::{Accepted, BlockError, Chain, TipChange};
 use health_chain_data::{Block, BlockId, Header, Height, Millis, Transaction, TxId, codec, ports::StoreError};
 use health_chain_incentive::mempool::{Mempool, MempoolError, TipState};
 use health_chain_network::{
@@ -12,10 +12,10 @@ use health_chain_network::{
 use tracing::{info, warn};
 
 use super::{NodeEvent, Service};
-use crate::kinds::{GRANT, REVOKE, REVOKE_ALL};
-
-/// Blocks of a reorganisation whose transactions go back to the pool; what was undone below them is left to its senders.
-const MAX_RETURNED_BLOCKS: usize = 288;
+use crate::{
+    kinds::{GRANT, REVOKE, REVOKE_ALL},
+    records::Grant,
+};
 
 /// Everything that lives on the node's thread, except its links to others.
 pub(super) struct Local {
@@ -66,19 +66,14 @@ impl Local {
     pub(super) fn accept_transaction(&mut self, transaction: Transaction) -> Result<TxId, SubmitError> {
         self.service.saw_transaction(&mut self.chain, &transaction)?;
         let id = transaction.id();
-        let evicted = self.pool.submit(self.now, transaction, &tip_state(&self.chain))?;
+        let evicted = self.pool.submit(self.now, transaction, &TipState::of(&self.chain))?;
         self.events.push(NodeEvent::Transaction { id });
         self.events.extend(evicted.into_iter().map(|id| NodeEvent::Dropped { id }));
         Ok(id)
     }
 
     fn tip_moved(&mut self, change: &TipChange) -> Result<(), StoreError> {
-        let load =
-            |id: &BlockId| self.chain.block(id).map(|block| block.expect("a block that was connected is stored"));
-        let few = |ids: &[BlockId]| ids.iter().take(MAX_RETURNED_BLOCKS).map(load).collect::<Result<Vec<_>, _>>();
-        let (disconnected, connected) = (few(&change.disconnected)?, few(&change.connected)?);
-        let tip = tip_state(&self.chain);
-        let dropped = self.pool.tip_changed(self.now, &disconnected, &connected, &tip)?;
+        let dropped = self.pool.follow(self.now, change, &self.chain)?;
         self.service.tip_moved(&mut self.chain, change.disconnected.len())?;
         let tip = self.chain.tip();
         info!(height = tip.height.0, id = %tip.id, undone = change.disconnected.len(), "new tip");
@@ -92,46 +87,26 @@ impl Local {
             Ok(Accepted::Known) => Verdict::Known,
             Ok(Accepted::Connected(_)) => Verdict::Accepted(Priority::Chain),
             Ok(_) => Verdict::Ignored,
-            Err(SubmitError::Block(BlockError::Header(error))) => header_verdict(&error),
-            Err(SubmitError::Block(BlockError::Store(error)) | SubmitError::Store(error)) => failed(&error),
-            Err(SubmitError::Block(error)) => {
-                warn!(%error, "block refused");
-                Verdict::Invalid { rule: error.rule() }
-            }
-            Err(SubmitError::Transaction(_)) => Verdict::Ignored,
+            Err(SubmitError::Block(error)) => verdict(error.is_senders_fault(), error.rule(), &error),
+            Err(error) => verdict(false, "", &error),
         }
     }
-}
-
-/// The tip as the pool sees it.
-pub(super) fn tip_state(chain: &Chain) -> TipState<'_> {
-    TipState { id: chain.tip().id, context: chain.next_context(), state: chain.state() }
 }
 
 /// How fast a transaction travels: withdrawals of consent before everything else.
 pub(super) fn priority(transaction: &Transaction) -> Priority {
-    match transaction.kind {
-        REVOKE | REVOKE_ALL => Priority::Revocation,
-        // An empty permission withdraws too, and who reads the kind only can't tell.
-        GRANT => Priority::Chain,
-        _ => Priority::Bulk,
-    }
+    let withdraws = match transaction.kind {
+        REVOKE | REVOKE_ALL => true,
+        GRANT => codec::decode::<Grant>(&transaction.payload).is_ok_and(|grant| grant.terms.permissions.is_empty()),
+        _ => false,
+    };
+    if withdraws { Priority::Revocation } else { Priority::Bulk }
 }
 
-fn header_verdict(error: &HeaderError) -> Verdict {
-    match error {
-        HeaderError::UnknownParent { .. } | HeaderError::TimeTooFarAhead { .. } => Verdict::Ignored,
-        HeaderError::Store(error) => failed(error),
-        _ => {
-            warn!(%error, "header refused");
-            Verdict::Invalid { rule: error.rule() }
-        }
-    }
-}
-
-fn failed(error: &StoreError) -> Verdict {
-    warn!(%error, "storage failed");
-    Verdict::Ignored
+/// What something refused says about its sender.
+fn verdict(is_senders_fault: bool, rule: &'static str, error: &(dyn Error + 'static)) -> Verdict {
+    warn!(error, "not taken");
+    if is_senders_fault { Verdict::Invalid { rule } } else { Verdict::Ignored }
 }
 
 impl TipView for Local {
@@ -185,7 +160,7 @@ impl Inbound for Local {
         match self.chain.accept_headers(self.now, headers) {
             Ok(0) => Verdict::Known,
             Ok(_) => Verdict::Accepted(Priority::Chain),
-            Err(error) => header_verdict(&error),
+            Err(error) => verdict(error.is_senders_fault(), error.rule(), &error),
         }
     }
 
@@ -209,8 +184,7 @@ impl Inbound for Local {
             Err(SubmitError::Transaction(error)) => {
                 error.fault().map_or(Verdict::Ignored, |rule| Verdict::Invalid { rule })
             }
-            Err(SubmitError::Store(error)) => failed(&error),
-            Err(SubmitError::Block(_)) => Verdict::Ignored,
+            Err(error) => verdict(false, "", &error),
         }
     }
 
