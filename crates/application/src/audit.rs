@@ -2,8 +2,7 @@
 //!
 //! A chain sees grants, not reads. A gateway therefore keeps a log of its own as an RFC 6962 tree: whoever holds a
 //! [`Checkpoint`] can later check that an event is under it ([`Answer`]) and that the log has only grown ([`ConsistencyProof`]).
-//! The checkpoint's root is what the gateway anchors on the chain. What the log can't do is prove that a
-//! gateway wrote down everything it did; a reader's copy of a receipt shows what it left out.
+//! What the log can't do is prove that a gateway wrote down everything it did; a reader's copy of a receipt shows what it left out.
 
 mod answer;
 mod checkpoint;

@@ -51,7 +51,7 @@ pub struct WrapContext {
     pub grantee: PublicKey,
 }
 
-/// What a reader needs: the data key, and what opens the commitment. Wiped when dropped.
+/// What a reader needs: the data key, and what opens the commitment. Key and blinding value are wiped when dropped.
 #[derive(Clone)]
 pub struct WrappedSecrets {
     /// Opens the sealed object.

@@ -49,7 +49,8 @@ pub enum DerivationError {
     NoKey,
 }
 
-/// A wallet's root, in this project's layout. Wiped when dropped, never printed.
+/// A wallet's root, in this project's layout. Never printed. Its key is wiped when dropped; its chain code, which alone derives
+/// nothing on hardened levels, is not, because the library that holds it (bip32) does not do so.
 #[derive(Debug)]
 pub struct MasterKey(ExtendedKey);
 
@@ -120,7 +121,7 @@ impl MasterKey {
 }
 
 /// Any private key of a BIP32 tree, with its chain code. Not needed for this project's own layout, but for keys that
-/// come from another wallet. Wiped when dropped, never printed.
+/// come from another wallet. Never printed. The key is wiped when dropped, the chain code is not: see [`MasterKey`].
 pub struct ExtendedKey(ExtendedPrivateKey<k256::SecretKey>);
 
 impl ExtendedKey {
