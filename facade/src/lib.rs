@@ -16,3 +16,8 @@ pub use health_chain_data_simd as data_simd;
 pub use health_chain_data_sled as data_sled;
 #[cfg(feature = "network-quic")]
 pub use health_chain_network_quic as network_quic;
+
+/// The project's front page, so that its examples compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct FrontPage;
