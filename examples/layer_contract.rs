@@ -7,29 +7,35 @@
 //! Run it with `cargo run --release --example layer_contract`.
 #![allow(clippy::print_stdout, reason = "an example tells what it does")]
 
-use std::{error::Error, sync::Arc};
+use std::{error::Error, slice, sync::Arc};
 
 use health_chain_consensus::ports::{BlockContext, ExecuteError, Executor, Rejection};
-use health_chain_contract::{
-    Contracts, Scripts,
-    ports::Program,
-    scripts::{Template, key_witness},
-};
+use health_chain_contract::{Contracts, Scripts, ports::Program, scripts::Template};
 use health_chain_data::{
     Amount, ChainId, Genesis, Hash, Height, Input, Kind, OutPoint, Output, PublicKey, SecretKey, Signature, Timestamp,
-    TokenId, Transaction, TxId,
-    codec::{Wire, decode, encode},
-    ports::{ChainStore, SignatureClaim, SingleVerifier, StateView, Verifier},
-    state::{MemoryStore, Overlay, Table, state_hash},
+    TokenId, Transaction, TxId, Witness,
+    codec::{CodecError, Wire, decode, encode},
+    ports::{ChainStore, SignatureClaim, SingleVerifier, StateView, StoreError, Verifier},
+    state::{MemoryStore, Overlay, Table, read, state_hash},
     tagged_hash,
-    transaction::{spend_hash, spent_outputs_hash},
 };
-use health_chain_incentive::{IncentiveParameters, Issuance, Ledger, Reward, TokenRule};
+use health_chain_incentive::{IncentiveParameters, Issuance, Ledger, Reward, SingleKey, TokenRule};
 use serde::{Deserialize, Serialize};
 
 const MOVE: Kind = Kind(1000);
 /// Who holds a box, by its serial number.
-const HOLDERS: Table = Table(200);
+const HELD: Table = Table(200);
+
+/// What the chain knows of a box: who holds it, and how often it has moved.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Held {
+    by: PublicKey,
+    moves: u32,
+}
+
+impl Wire for Held {
+    const MAX_BYTES: usize = 32 + 5;
+}
 
 /// The payload of a MOVE: `from` gives the box to `to`. The manufacturer's first move makes it known.
 #[derive(Serialize, Deserialize)]
@@ -64,7 +70,7 @@ impl Move {
 #[derive(Debug, thiserror::Error)]
 enum CustodyError {
     #[error("malformed payload")]
-    Payload(#[from] health_chain_data::codec::CodecError),
+    Payload(#[from] CodecError),
     #[error("{found} is not who holds the box")]
     NotTheHolder { found: PublicKey },
     #[error("step {found} of this box, where {expected} is next: a copied serial number, or a replay")]
@@ -89,7 +95,7 @@ impl Program for Custody {
         &[MOVE]
     }
     fn tables(&self) -> &'static [Table] {
-        &[HOLDERS]
+        &[HELD]
     }
     fn genesis(&self, _: &mut Overlay<'_>, _: &Genesis) -> Result<(), ExecuteError> {
         Ok(())
@@ -110,27 +116,23 @@ impl Program for Custody {
         claims: &mut Vec<SignatureClaim>,
     ) -> Result<(), ExecuteError> {
         let payload: Move = decode(&transaction.payload).map_err(CustodyError::from)?;
-        let (holder, expected) = holder(state, payload.serial)?.unwrap_or((self.manufacturer, 0));
-        if payload.step != expected {
-            return Err(CustodyError::Step { expected, found: payload.step }.into());
+        let Held { by, moves } = held(state, payload.serial)?.unwrap_or(Held { by: self.manufacturer, moves: 0 });
+        if payload.step != moves {
+            return Err(CustodyError::Step { expected: moves, found: payload.step }.into());
         }
-        if payload.from != holder {
+        if payload.from != by {
             return Err(CustodyError::NotTheHolder { found: payload.from }.into());
         }
         let message = payload.message(&context.chain);
-        claims.push(SignatureClaim { key: holder, message, signature: payload.signature });
-        let next = expected.saturating_add(1);
-        state.put(HOLDERS, payload.serial.to_be_bytes(), [&payload.to.as_bytes()[..], &next.to_le_bytes()].concat());
+        claims.push(SignatureClaim { key: by, message, signature: payload.signature });
+        let now = Held { by: payload.to, moves: moves.saturating_add(1) };
+        state.put(HELD, payload.serial.to_be_bytes(), encode(&now));
         Ok(())
     }
 }
 
-/// Who holds a box, and how often it has moved.
-fn holder(view: &dyn StateView, serial: u64) -> Result<Option<(PublicKey, u32)>, ExecuteError> {
-    let Some(bytes) = view.get(HOLDERS, &serial.to_be_bytes())? else { return Ok(None) };
-    let damaged = health_chain_data::ports::StoreError::Damaged { table: HOLDERS };
-    let (Some(key), Some(step)) = (bytes.first_chunk(), bytes.last_chunk()) else { return Err(damaged.into()) };
-    Ok(Some((PublicKey::from_bytes(key).map_err(|_| damaged)?, u32::from_le_bytes(*step))))
+fn held(view: &dyn StateView, serial: u64) -> Result<Option<Held>, StoreError> {
+    read(view, HELD, &serial.to_be_bytes())
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -166,18 +168,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     let paid = |mut transaction: Transaction, coin: u32| {
         let previous = OutPoint { transaction: mint.id(), index: coin };
         transaction.inputs = vec![Input { previous, sequence: Input::FINAL }];
-        let spent = spent_outputs_hash(std::slice::from_ref(&cent));
-        let message = spend_hash(&chain, &transaction.id(), &spent, 0, &cent.lock.0);
-        transaction.witnesses = vec![key_witness(&maker.sign(&message, &[0; 32]))];
-        transaction
+        transaction.witnesses = vec![Witness::default()];
+        SingleKey::sign(&mut transaction, &chain, slice::from_ref(&cent), &maker, &[0; 32]).map(|()| transaction)
     };
 
     // Box 7 goes from the manufacturer over the wholesaler to a pharmacy.
     let mut state = Overlay::new(&store);
-    contracts.apply(&mut state, &paid(Move::sign(&chain, 7, 0, &maker, &wholesaler), 0), &context, &mut claims)?;
-    contracts.apply(&mut state, &paid(Move::sign(&chain, 7, 1, &wholesaler, &pharmacy), 1), &context, &mut claims)?;
+    contracts.apply(&mut state, &paid(Move::sign(&chain, 7, 0, &maker, &wholesaler), 0)?, &context, &mut claims)?;
+    contracts.apply(&mut state, &paid(Move::sign(&chain, 7, 1, &wholesaler, &pharmacy), 1)?, &context, &mut claims)?;
     SingleVerifier.verify(&claims)?;
-    assert_eq!(holder(&state, 7)?, Some((pharmacy.public_key(), 2)));
+    assert_eq!(held(&state, 7)?, Some(Held { by: pharmacy.public_key(), moves: 2 }));
     println!("box 7 is held by the pharmacy after two moves");
 
     // A counterfeit with a copied serial, a box that was not the thief's, a box that nobody made: each refused without a trace.
@@ -186,7 +186,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("not the holder", Move::sign(&chain, 7, 2, &thief, &wholesaler)),
         ("never made", Move::sign(&chain, 8, 0, &thief, &pharmacy)),
     ] {
-        let error = contracts.apply(&mut state, &paid(attempt, 2), &context, &mut claims).err().ok_or(what)?;
+        let error = contracts.apply(&mut state, &paid(attempt, 2)?, &context, &mut claims).err().ok_or(what)?;
         println!("{what}: {error}: {}", error.source().ok_or("a rejection has a source")?);
     }
     assert_eq!(claims.len(), 1 + 2 * 2, "the bank's, and two of each move: nothing of the refused ones");
@@ -196,9 +196,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let changes = state.into_changes()?;
     let undo = changes.undo(&store)?;
     store.commit(&changes)?;
-    assert!(holder(&store, 7)?.is_some());
+    assert!(held(&store, 7)?.is_some());
     store.commit(&undo)?;
-    assert_eq!((holder(&store, 7)?, state_hash(&store)?), (None, before));
+    assert_eq!((held(&store, 7)?, state_hash(&store)?), (None, before));
     println!("undone: every table is as it was before the block");
     Ok(())
 }
