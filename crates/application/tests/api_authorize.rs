@@ -407,6 +407,11 @@ fn everything_that_withdraws_is_seen() {
     seen(world.grant_of(emptied).transaction());
     seen(RevokeAll::sign(world.position(), &key(OWNER), &[0; 32]).unwrap().transaction());
     seen(Delete::sign(world.position(), &key(OWNER), &[0; 32]).unwrap().transaction());
+    let supersedes = world.object().content.commitment;
+    let (position, owner) = (world.position(), key(OWNER));
+    let version = NewVersion::sign(position, common::content(2), supersedes, common::gateway(), &owner, &[0; 32]);
+    seen(version.unwrap().transaction());
+    seen(RotateOwner::sign(world.position(), &key(OWNER), &key(STRANGER), &[0; 32]).unwrap().transaction());
     let mut gate = Gate::new();
     assert!(!gate.observe(&world.grant(), &world.store).unwrap());
     assert!(!gate.observe(&common::store_operation(), &world.store).unwrap());

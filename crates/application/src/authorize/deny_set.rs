@@ -13,7 +13,7 @@ use thiserror::Error;
 use crate::{
     kinds,
     limits::{MAX_DENIALS_PER_OBJECT, MAX_PENDING_OPERATIONS},
-    records::{self, Delete, Grant, OwnerSigned, Position, RecordError, Revoke, RevokeAll},
+    records::{self, Delete, Grant, NewVersion, OwnerSigned, Position, RecordError, Revoke, RevokeAll, RotateOwner},
     tables::DENIALS,
 };
 
@@ -83,10 +83,10 @@ impl DenySet {
         }
     }
 
-    /// Takes in a transaction seen anywhere, whatever its depth: REVOKE, REVOKE_ALL, DELETE, or a GRANT of nothing. Others are passed
-    /// over. It denies at once; [`DenySet::write`] makes it durable, and only then may it be acknowledged. `view` is a state in which
-    /// the object is known: that of the tip, or of the block that carried the revocation. Says whether anything is denied that
-    /// was not before.
+    /// Takes in a transaction seen anywhere, whatever its depth, if it ends grants: REVOKE, REVOKE_ALL, NEW_VERSION, ROTATE_OWNER,
+    /// DELETE, or a GRANT of nothing. Others are passed over. It denies at once; [`DenySet::write`] makes it durable, and only then
+    /// may it be acknowledged. `view` is a state in which the object is known: that of the tip, or of the block that carried the
+    /// revocation. Says whether anything is denied that was not before.
     ///
     /// # Errors
     /// Where the operation is not the word of its object's owner, or `view` can't be read.
@@ -152,6 +152,9 @@ impl Withdrawal {
             }
             kinds::REVOKE_ALL => Some(Self::of(&decode::<RevokeAll>(payload)?, None)),
             kinds::DELETE => Some(Self::of(&decode::<Delete>(payload)?, None)),
+            // All grants before them end with these two; a reorganisation that undoes them must not bring any back.
+            kinds::NEW_VERSION => Some(Self::of(&decode::<NewVersion>(payload)?, None)),
+            kinds::ROTATE_OWNER => Some(Self::of(&decode::<RotateOwner>(payload)?, None)),
             kinds::GRANT => {
                 let grant: Grant = decode(payload)?;
                 grant.terms.permissions.is_empty().then(|| Self::of(&grant, Some(grant.terms.grantee)))
