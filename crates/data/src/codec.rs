@@ -4,6 +4,10 @@
 //! therefore checks the length against the type's own limit first, decodes, refuses bytes left over, and
 //! refuses input that does not re-encode to itself. A value thus has exactly one encoding, and what is
 //! signed or hashed can't be said in two ways.
+//!
+//! No sequence reserves more than [`RESERVE_BYTES`] on a sender's word. What has been read takes the room of its elements: less than
+//! twice its bytes for what is in use, some dozens of times for elements of a byte or three (an empty witness item). Sequences
+//! are bounded by counts and not by memory, since whether a block decodes must not depend on a machine.
 
 use alloc::vec::Vec;
 use core::{fmt, marker::PhantomData};
