@@ -16,3 +16,17 @@ pub trait Payload: Wire {
         Transaction::new(Self::KIND, codec::encode(self))
     }
 }
+
+/// Makes types payloads of their kinds, within the limit of operations on objects and identities.
+macro_rules! operations {
+    ($($name:ident = $kind:ident),+ $(,)?) => {$(
+        impl health_chain_data::codec::Wire for $name {
+            const MAX_BYTES: usize = $crate::limits::MAX_OPERATION_BYTES;
+        }
+
+        impl $crate::payload::Payload for $name {
+            const KIND: health_chain_data::Kind = $crate::kinds::$kind;
+        }
+    )+};
+}
+pub(crate) use operations;

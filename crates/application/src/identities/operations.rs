@@ -2,8 +2,7 @@
 //! integers little-endian, a name last.
 
 use health_chain_data::{
-    ChainId, Hash, Kind, PublicKey, Signature,
-    codec::{self, Wire},
+    ChainId, Hash, Kind, PublicKey, Signature, codec,
     ports::{Signer, SignerError},
     tagged_hash,
 };
@@ -11,9 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::InstitutionId;
 use crate::{
-    kinds,
-    limits::{MAX_ACCREDITORS, MAX_OPERATION_BYTES},
-    payload::Payload,
+    limits::MAX_ACCREDITORS,
+    payload::{Payload, operations},
 };
 
 /// An accreditor's signature under an operation.
@@ -173,26 +171,4 @@ fn message(chain: &ChainId, kind: Kind, fields: &[&[u8]]) -> Hash {
     tagged_hash("HC/identity/v1", &parts)
 }
 
-impl Wire for Register {
-    const MAX_BYTES: usize = MAX_OPERATION_BYTES;
-}
-
-impl Payload for Register {
-    const KIND: Kind = kinds::REGISTER;
-}
-
-impl Wire for RotateKey {
-    const MAX_BYTES: usize = MAX_OPERATION_BYTES;
-}
-
-impl Payload for RotateKey {
-    const KIND: Kind = kinds::ROTATE_KEY;
-}
-
-impl Wire for Retire {
-    const MAX_BYTES: usize = MAX_OPERATION_BYTES;
-}
-
-impl Payload for Retire {
-    const KIND: Kind = kinds::RETIRE;
-}
+operations!(Register = REGISTER, RotateKey = ROTATE_KEY, Retire = RETIRE);

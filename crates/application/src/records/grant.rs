@@ -3,8 +3,7 @@
 use std::ops::BitOr;
 
 use health_chain_data::{
-    Hash, Kind, Output, PublicKey, Signature, Timestamp,
-    codec::{self, Wire},
+    Hash, Output, PublicKey, Signature, Timestamp, codec,
     ports::{Signer, SignerError},
     tagged_hash,
 };
@@ -15,9 +14,8 @@ use super::{
     position::{UNSIGNED, signed},
 };
 use crate::{
-    kinds,
-    limits::{MAX_GRANT_AHEAD_SECONDS, MAX_OPERATION_BYTES},
-    payload::Payload,
+    limits::MAX_GRANT_AHEAD_SECONDS,
+    payload::{Payload, operations},
 };
 
 /// What a grantee may do, one bit each.
@@ -265,26 +263,4 @@ impl OwnerSigned for RevokeAll {
     }
 }
 
-impl Wire for Grant {
-    const MAX_BYTES: usize = MAX_OPERATION_BYTES;
-}
-
-impl Payload for Grant {
-    const KIND: Kind = kinds::GRANT;
-}
-
-impl Wire for Revoke {
-    const MAX_BYTES: usize = MAX_OPERATION_BYTES;
-}
-
-impl Payload for Revoke {
-    const KIND: Kind = kinds::REVOKE;
-}
-
-impl Wire for RevokeAll {
-    const MAX_BYTES: usize = MAX_OPERATION_BYTES;
-}
-
-impl Payload for RevokeAll {
-    const KIND: Kind = kinds::REVOKE_ALL;
-}
+operations!(Grant = GRANT, Revoke = REVOKE, RevokeAll = REVOKE_ALL);

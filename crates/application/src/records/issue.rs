@@ -1,15 +1,14 @@
 //! Issuing: one signature of an institution for any number of attestations.
 
 use health_chain_data::{
-    ChainId, Hash, Kind, PublicKey, Signature,
-    codec::Wire,
+    ChainId, Hash, PublicKey, Signature,
     ports::{Signer, SignerError},
     tagged_hash,
 };
 use serde::{Deserialize, Serialize};
 
 use super::position::UNSIGNED;
-use crate::{kinds, limits::MAX_OPERATION_BYTES, payload::Payload};
+use crate::payload::operations;
 
 /// Commits an institution to attestations: the RFC 6962 tree hash over them
 /// ([`Batch::root`](crate::attestation::Batch::root)). Each patient gets an inclusion proof.
@@ -52,10 +51,4 @@ impl Issue {
     }
 }
 
-impl Wire for Issue {
-    const MAX_BYTES: usize = MAX_OPERATION_BYTES;
-}
-
-impl Payload for Issue {
-    const KIND: Kind = kinds::ISSUE;
-}
+operations!(Issue = ISSUE);

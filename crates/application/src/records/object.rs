@@ -1,8 +1,7 @@
 //! Recording a sealed object, replacing it, handing it over, giving it up.
 
 use health_chain_data::{
-    ChainId, Commitment, Hash, Kind, ObjectId, PublicKey, Signature,
-    codec::Wire,
+    ChainId, Commitment, Hash, ObjectId, PublicKey, Signature,
     ports::{Signer, SignerError},
     tagged_hash,
 };
@@ -13,9 +12,8 @@ use super::{
     position::{UNSIGNED, signed},
 };
 use crate::{
-    kinds,
-    limits::{MAX_OBJECT_BYTES, MAX_OPERATION_BYTES},
-    payload::Payload,
+    limits::MAX_OBJECT_BYTES,
+    payload::{Payload, operations},
 };
 
 /// Identifies a gateway: the tagged hash of the key with which it countersigns what it serves.
@@ -258,34 +256,4 @@ impl OwnerSigned for Delete {
     }
 }
 
-impl Wire for Store {
-    const MAX_BYTES: usize = MAX_OPERATION_BYTES;
-}
-
-impl Payload for Store {
-    const KIND: Kind = kinds::STORE;
-}
-
-impl Wire for NewVersion {
-    const MAX_BYTES: usize = MAX_OPERATION_BYTES;
-}
-
-impl Payload for NewVersion {
-    const KIND: Kind = kinds::NEW_VERSION;
-}
-
-impl Wire for RotateOwner {
-    const MAX_BYTES: usize = MAX_OPERATION_BYTES;
-}
-
-impl Payload for RotateOwner {
-    const KIND: Kind = kinds::ROTATE_OWNER;
-}
-
-impl Wire for Delete {
-    const MAX_BYTES: usize = MAX_OPERATION_BYTES;
-}
-
-impl Payload for Delete {
-    const KIND: Kind = kinds::DELETE;
-}
+operations!(Store = STORE, NewVersion = NEW_VERSION, RotateOwner = ROTATE_OWNER, Delete = DELETE);
