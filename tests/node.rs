@@ -111,6 +111,23 @@ fn a_transaction_reaches_every_node_and_its_block_too() {
 }
 
 #[test]
+fn as_many_blocks_are_made_as_were_asked_for() {
+    let hub = MemoryHub::new();
+    let node = node(&hub, "alone", true, &[]);
+    node.stop_mining().unwrap();
+    let height = || node.status().unwrap().height.0;
+    let (before, events) = (height(), node.events().unwrap());
+    node.mine_blocks(2, None).unwrap();
+    let mined = |event| if let NodeEvent::Mined { height, .. } = event { Some(height.0) } else { None };
+    let heights: Vec<u32> = events.iter().filter_map(mined).take(2).collect();
+    assert_eq!(heights, [before + 1, before + 2]);
+    // A third would be due after a second.
+    std::thread::sleep(Duration::from_millis(1500));
+    node.mine_blocks(0, None).unwrap();
+    assert_eq!(height(), before + 2);
+}
+
+#[test]
 fn a_stopped_node_says_so() {
     let hub = MemoryHub::new();
     let node = node(&hub, "alone", true, &[]);

@@ -1,3 +1,111 @@
 //! The health chain node and its command line.
 
-fn main() {}
+mod commands;
+mod compose;
+mod config;
+mod failure;
+mod folder;
+mod genesis_file;
+mod inquiry;
+mod interrupt;
+mod secrets;
+mod text;
+
+use std::{
+    error::Error,
+    io::{self, IsTerminal, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::{failure::Failure, folder::Folder};
+
+/// Store and share medical records: run a node, look at it, make keys.
+#[derive(Parser)]
+#[command(name = "health-chain", version, about, after_help = FIRST_STEPS)]
+struct Arguments {
+    /// The node's folder: configuration, keys, chain and records.
+    #[arg(long, short, global = true, default_value = "health-chain-data", env = "HEALTH_CHAIN_DIR")]
+    dir: PathBuf,
+
+    /// What to log on stderr: a level (error, warn, info, debug, trace) or a filter of the tracing crate. Unless it is given,
+    /// `run` logs at info and everything else at warn.
+    #[arg(long, global = true, env = "HEALTH_CHAIN_LOG")]
+    log: Option<String>,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a node's folder: a new chain of one's own, or a place on an existing one.
+    Init(commands::init::Options),
+    /// Run the node until Ctrl-C.
+    Run(commands::run::Options),
+    /// Make blocks, then stop.
+    Mine(commands::mine::Options),
+    /// Show where the chain stands: as a running node says, or as a stopped one left it.
+    Status(commands::status::Options),
+    /// Make or show keys.
+    Keys(commands::keys::Options),
+}
+
+const FIRST_STEPS: &str = "First steps:
+  health-chain init             make a folder with a development chain of your own
+  health-chain mine --blocks 3  make three blocks
+  health-chain run --mine       run the node and keep making blocks
+  health-chain status           ask it, from another terminal, where it stands";
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever read the output has enough of it.
+        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(failure) => {
+            // Nothing is left to be done where nobody reads stderr.
+            let _ = report(&failure);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<(), Failure> {
+    let level = if matches!(arguments.command, Command::Run(_)) { "info" } else { "warn" };
+    let filter = EnvFilter::try_new(arguments.log.as_deref().unwrap_or(level)).map_err(Failure::LogFilter)?;
+    let is_terminal = io::stderr().is_terminal();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_target(false)
+        .with_ansi(is_terminal)
+        .with_writer(io::stderr)
+        .init();
+    let folder = Folder::new(arguments.dir);
+    let out = &mut io::stdout().lock();
+    match arguments.command {
+        Command::Init(options) => commands::init::run(&folder, options, out),
+        Command::Run(options) => commands::run::run(&folder, options),
+        Command::Mine(options) => commands::mine::run(&folder, &options, out),
+        Command::Status(options) => commands::status::run(&folder, &options, out),
+        Command::Keys(options) => commands::keys::run(&folder, &options, out),
+    }
+}
+
+/// Says what failed, why, and what to do next.
+fn report(failure: &Failure) -> io::Result<()> {
+    let mut stderr = io::stderr().lock();
+    writeln!(stderr, "error: {failure}")?;
+    let mut cause = failure.source();
+    while let Some(error) = cause {
+        writeln!(stderr, "  because: {}", error.to_string().trim_end().replace('\n', "\n    "))?;
+        cause = error.source();
+    }
+    match failure.advice() {
+        Some(advice) => writeln!(stderr, "  next: {advice}"),
+        None => Ok(()),
+    }
+}

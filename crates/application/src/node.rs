@@ -24,7 +24,6 @@ use health_chain_data::{
 };
 use health_chain_incentive::{
     Rewards,
-    cycle::{Mining, MiningCycle},
     mempool::{Mempool, MempoolPolicy},
 };
 use health_chain_network::{
@@ -42,9 +41,6 @@ use self::{
     local::Local,
 };
 use crate::kinds;
-
-/// How long a candidate block is searched for before it is built anew with what has arrived, in milliseconds.
-const REFRESH_MILLIS: u64 = 1000;
 
 /// The parts of a node. Everything but the chain's own parts and the transport has a default.
 pub struct NodeBuilder {
@@ -91,6 +87,8 @@ pub enum NodeEvent {
     Mined {
         /// Its id.
         id: BlockId,
+        /// Its height.
+        height: Height,
     },
     /// A peer's handshake is done.
     PeerJoined {
@@ -365,10 +363,19 @@ impl Node {
     /// Where the node has stopped.
     pub fn mine(&self, payout: Option<(Arc<Rewards>, Lock)>) -> Result<(), Stopped> {
         self.call(move |core| {
-            let limits = *core.local.chain.parameters();
-            let mining = Mining { limits, payout, refresh_millis: REFRESH_MILLIS };
-            let hasher = Arc::clone(core.local.chain.hasher());
-            core.set_mining(Some(MiningCycle::new(mining, hasher)));
+            let cycle = core.mining_cycle(payout);
+            core.set_mining(Some(cycle), None);
+        })
+    }
+
+    /// Makes `blocks` blocks and no more. A block that another one forestalled does not count.
+    ///
+    /// # Errors
+    /// Where the node has stopped.
+    pub fn mine_blocks(&self, blocks: u64, payout: Option<(Arc<Rewards>, Lock)>) -> Result<(), Stopped> {
+        self.call(move |core| {
+            let cycle = (blocks > 0).then(|| core.mining_cycle(payout));
+            core.set_mining(cycle, Some(blocks));
         })
     }
 
@@ -377,7 +384,7 @@ impl Node {
     /// # Errors
     /// Where the node has stopped.
     pub fn stop_mining(&self) -> Result<(), Stopped> {
-        self.call(|core| core.set_mining(None))
+        self.call(|core| core.set_mining(None, None))
     }
 
     /// Connects to another node once, without keeping the connection up.

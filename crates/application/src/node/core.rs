@@ -11,8 +11,8 @@ use health_chain_consensus::{
     Accepted, EngineInput,
     ports::{Action as EngineAction, SearchOutcome, Searcher},
 };
-use health_chain_data::{Block, Millis, Transaction, TxId};
-use health_chain_incentive::{MiningCycle, Step, TipState};
+use health_chain_data::{Block, Lock, Millis, Transaction, TxId};
+use health_chain_incentive::{Mining, MiningCycle, Rewards, Step, TipState};
 use health_chain_network::{
     Action, Address, Event, Network, PeerId, Report, RequestFailure, RequestId, TipView, Transport, carry_out,
 };
@@ -31,6 +31,9 @@ const PATIENCE_MILLIS: u64 = 50;
 const PAUSE: Duration = Duration::from_millis(1);
 /// Events taken from the transport before commands get their turn.
 const EVENTS_PER_ROUND: usize = 256;
+
+/// How long a candidate block is searched for before it is built anew with what has arrived, in milliseconds.
+const REFRESH_MILLIS: u64 = 1000;
 
 /// The time, in milliseconds since the Unix epoch.
 pub type Clock = Arc<dyn Fn() -> Millis + Send + Sync>;
@@ -53,7 +56,9 @@ pub(super) struct Core {
     pub(super) network: Network,
     pub(super) transport: Box<dyn Transport>,
     pub(super) searcher: Box<dyn Searcher>,
-    pub(super) cycle: Option<MiningCycle>,
+    cycle: Option<MiningCycle>,
+    /// How many blocks are still to be made; `None` for no end.
+    blocks_left: Option<u64>,
     pub(super) listeners: Vec<mpsc::Sender<NodeEvent>>,
     pub(super) clock: Clock,
     commands: mpsc::Receiver<Command>,
@@ -77,6 +82,7 @@ impl Core {
             transport,
             searcher,
             cycle: None,
+            blocks_left: None,
             listeners: Vec::new(),
             clock,
             commands,
@@ -243,9 +249,17 @@ impl Core {
         self.carry_out(vec![Action::Dial(address)]);
     }
 
-    /// Makes blocks from now on, or stops to.
-    pub(super) fn set_mining(&mut self, cycle: Option<MiningCycle>) {
+    /// What makes blocks of this chain.
+    pub(super) fn mining_cycle(&self, payout: Option<(Arc<Rewards>, Lock)>) -> MiningCycle {
+        let chain = &self.local.chain;
+        let mining = Mining { limits: *chain.parameters(), payout, refresh_millis: REFRESH_MILLIS };
+        MiningCycle::new(mining, Arc::clone(chain.hasher()))
+    }
+
+    /// Makes blocks from now on, at most `blocks`, or stops to.
+    pub(super) fn set_mining(&mut self, cycle: Option<MiningCycle>, blocks: Option<u64>) {
         self.cycle = cycle;
+        self.blocks_left = blocks;
         self.searcher.stop();
         self.wake_engine_at = None;
         self.restart_mining();
@@ -307,13 +321,25 @@ impl Core {
 
     fn publish_block(&mut self, block: Block) {
         let id = block.id();
+        // The cycle begins the next block as soon as the tip has moved, so it is put aside before the last one.
+        let paused = if self.blocks_left == Some(1) { self.cycle.take() } else { None };
         match self.submit_block(block) {
             Ok(Accepted::Connected(_)) => {
-                info!(%id, "block made");
-                self.publish(vec![NodeEvent::Mined { id }]);
+                if let Some(left) = &mut self.blocks_left {
+                    *left = left.saturating_sub(1);
+                }
+                if paused.is_some() {
+                    self.set_mining(None, None);
+                }
+                let height = self.local.chain.height_of(&id).expect("a block that was connected has a height");
+                info!(height = height.0, %id, "block made");
+                return self.publish(vec![NodeEvent::Mined { id, height }]);
             }
             Ok(accepted) => debug!(%id, ?accepted, "own block came too late"),
             Err(error) => warn!(%id, %error, "own block refused"),
+        }
+        if paused.is_some() {
+            self.cycle = paused;
         }
     }
 

@@ -1,0 +1,7 @@
+//! The commands, a file for each.
+
+pub(crate) mod init;
+pub(crate) mod keys;
+pub(crate) mod mine;
+pub(crate) mod run;
+pub(crate) mod status;

@@ -1,0 +1,136 @@
+//! `init`: makes a node's folder.
+
+use std::{
+    io::Write,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use clap::{Args, ValueEnum};
+
+use crate::{
+    compose::{self, Rules},
+    config::{Config, DEFAULT_LISTEN},
+    failure::Failure,
+    folder::{self, Folder, Made, Readers},
+    genesis_file::GenesisFile,
+    secrets,
+};
+
+/// What `init` takes.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// The name of the new network.
+    #[arg(long, default_value = "development", conflicts_with = "genesis")]
+    network: String,
+
+    /// How blocks of the new chain are made: pow is proof of work, solo is by the owner of this folder alone.
+    #[arg(long, value_enum, default_value_t = Consensus::Pow, conflicts_with = "genesis")]
+    consensus: Consensus,
+
+    /// Join the chain that this genesis document describes, instead of beginning a new one: another node's genesis.toml.
+    #[arg(long, value_name = "FILE")]
+    genesis: Option<PathBuf>,
+
+    /// Use the words in this file instead of new ones.
+    #[arg(long, value_name = "FILE")]
+    words: Option<PathBuf>,
+
+    /// Where the node is to accept connections.
+    #[arg(long, value_name = "ADDRESS", default_value_t = DEFAULT_LISTEN)]
+    listen: SocketAddr,
+
+    /// A node to stay connected with; may be given more than once.
+    #[arg(long, value_name = "ADDRESS")]
+    connect: Vec<SocketAddr>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Consensus {
+    Pow,
+    Solo,
+}
+
+/// Bytes of randomness behind new words: 24 of them.
+const WORDS_ENTROPY_BYTES: usize = 32;
+
+pub(crate) fn run(folder: &Folder, options: Options, out: &mut impl Write) -> Result<(), Failure> {
+    match folder.made() {
+        Made::Nothing => {}
+        Made::All => return Err(Failure::AlreadyMade(folder.path().into())),
+        Made::Half { .. } => folder.check()?,
+    }
+    let words = match &options.words {
+        Some(path) => secrets::read_words(path)?,
+        None => secrets::new_words(WORDS_ENTROPY_BYTES)?,
+    };
+    let owner = secrets::identity(&words)?.public_key();
+    let (genesis, rules) = match &options.genesis {
+        Some(path) => existing(path)?,
+        None => {
+            let consensus = match options.consensus {
+                Consensus::Pow => compose::development_pow(),
+                Consensus::Solo => compose::development_solo(owner),
+            };
+            let file = GenesisFile::development(options.network, now()?, consensus, owner);
+            let source = |source| Failure::Genesis { path: folder.genesis(), source };
+            (file.to_file()?, Rules::new(&file).map_err(source)?)
+        }
+    };
+    let config = Config { listen: options.listen, connect: options.connect, ..Config::default() };
+    let node_key = secrets::new_key()?;
+    let phrase = words.phrase();
+
+    folder.create()?;
+    folder::write_new(&folder.words(), &phrase, Readers::Owner)?;
+    folder::write_new(&folder.node_key(), &secrets::key_to_file(&node_key), Readers::Owner)?;
+    folder::write_new(&folder.genesis(), &genesis, Readers::Everybody)?;
+    folder::write_new(&folder.config(), &config.to_file(), Readers::Everybody)?;
+
+    let joins = options.genesis.is_some();
+    let dir = folder.path().display();
+    writeln!(out, "Made {dir}:")?;
+    writeln!(out, "  config.toml      how this node runs")?;
+    writeln!(out, "  genesis.toml     what all nodes of the chain agree on")?;
+    writeln!(out, "  words.secret     the words from which all your keys follow: copy them to paper")?;
+    writeln!(out, "  node-key.secret  by which other nodes know this one")?;
+    writeln!(out)?;
+    writeln!(out, "network   {}", rules.genesis.network())?;
+    writeln!(out, "chain     {}", rules.genesis.chain_id())?;
+    writeln!(out, "node      {}", compose::node_id(&node_key.public_key()))?;
+    writeln!(out, "identity  {owner}")?;
+    writeln!(out)?;
+    if joins {
+        if config.connect.is_empty() {
+            writeln!(
+                out,
+                "Name a node of the chain in config.toml (connect), or to: health-chain run --connect ADDRESS"
+            )?;
+        }
+        writeln!(out, "Next: health-chain --dir {dir} run")?;
+    } else {
+        writeln!(
+            out,
+            "This is a development network: your identity key alone admits institutions and mints its tokens."
+        )?;
+        writeln!(out, "For anything else, edit genesis.toml before the first block is made.")?;
+        writeln!(out)?;
+        writeln!(out, "Next: health-chain --dir {dir} mine --blocks 3")?;
+        writeln!(out, "Then: health-chain --dir {dir} run --mine")?;
+    }
+    Ok(())
+}
+
+/// A genesis document as it stands, to the letter.
+fn existing(path: &Path) -> Result<(String, Rules), Failure> {
+    let text = folder::read(path)?;
+    let rules =
+        Rules::new(&folder::read_toml(path)?).map_err(|source| Failure::Genesis { path: path.into(), source })?;
+    Ok((text, rules))
+}
+
+fn now() -> Result<u32, Failure> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|_| Failure::Clock)?;
+    u32::try_from(since.as_secs()).map_err(|_| Failure::Clock)
+}

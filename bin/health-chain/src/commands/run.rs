@@ -1,0 +1,95 @@
+//! `run`: the node, until Ctrl-C.
+
+use std::{
+    net::SocketAddr,
+    sync::mpsc::RecvTimeoutError,
+    time::{Duration, Instant},
+};
+
+use clap::Args;
+use health_chain::application::node::{Node, NodeEvent, Stopped};
+use tracing::{info, warn};
+
+use crate::{
+    compose,
+    config::Config,
+    failure::Failure,
+    folder::{self, Folder},
+    interrupt::Interrupt,
+};
+
+/// What `run` takes.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Make blocks, and take their rewards with this folder's wallet.
+    #[arg(long)]
+    mine: bool,
+
+    /// A node to stay connected with, beside those in config.toml; may be given more than once.
+    #[arg(long, value_name = "ADDRESS")]
+    connect: Vec<SocketAddr>,
+}
+
+/// How often Ctrl-C is looked for.
+pub(super) const PATIENCE: Duration = Duration::from_millis(100);
+
+pub(crate) fn run(folder: &Folder, options: Options) -> Result<(), Failure> {
+    folder.check()?;
+    let interrupt = Interrupt::install()?;
+    let mut config: Config = folder::read_toml(&folder.config())?;
+    config.connect.extend(options.connect);
+    let site = compose::start(folder, &config, options.mine)?;
+    let events = site.node.events()?;
+    let status = site.node.status()?;
+    info!(chain = %status.chain, height = status.height.0, tip = %status.tip, "chain opened");
+    info!(node = %site.node.id(), address = %site.address, "accepting connections");
+    if options.mine {
+        site.node.mine(site.payout)?;
+    }
+    let mut reporter = Reporter::new(&config);
+    while !interrupt.is_raised() {
+        match events.recv_timeout(PATIENCE) {
+            Ok(NodeEvent::PeerPenalised { peer, is_banned: true }) => warn!(%peer, "peer banned"),
+            // The node itself logs tips and peers.
+            Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Err(Stopped.into()),
+        }
+        reporter.report(&site.node)?;
+    }
+    info!("stopping");
+    site.node.stop();
+    Ok(())
+}
+
+/// Says now and then where the node stands.
+struct Reporter {
+    every: Duration,
+    last: Instant,
+    hashes: u64,
+}
+
+impl Reporter {
+    fn new(config: &Config) -> Self {
+        Self { every: Duration::from_secs(config.status_seconds.into()), last: Instant::now(), hashes: 0 }
+    }
+
+    fn report(&mut self, node: &Node) -> Result<(), Stopped> {
+        let passed = self.last.elapsed();
+        if self.every.is_zero() || passed < self.every {
+            return Ok(());
+        }
+        let status = node.status()?;
+        let hashes_per_second = (status.hashes - self.hashes) as f64 / passed.as_secs_f64();
+        info!(
+            height = status.height.0,
+            best_header = status.best_header.0,
+            peers = status.peers.len(),
+            is_in_step = status.is_in_step,
+            waiting = status.waiting,
+            hashes_per_second = hashes_per_second.round(),
+            "status"
+        );
+        (self.last, self.hashes) = (Instant::now(), status.hashes);
+        Ok(())
+    }
+}

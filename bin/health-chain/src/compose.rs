@@ -1,0 +1,268 @@
+//! Which part stands behind which seam: the only file that names concrete ones. To swap a part, change it here.
+
+use std::{net::SocketAddr, path::Path, sync::Arc, thread::available_parallelism};
+
+use health_chain::{
+    application::{
+        gateway::{Gateway, GatewayParts},
+        identities::{self, Identities},
+        node::{Node, NodeBuilder},
+        objects::FolderObjects,
+        ports::SystemEntropy,
+        records::Records,
+        wallet::Wallet,
+    },
+    consensus::{Chain, OpenError, Parts, Solo, SoloParameters, ports::Engine},
+    consensus_pow::{self, Miner, PowParameters, ProofOfWork, Retarget, Seal, Target},
+    contract::{Contracts, RegistryError, Scripts},
+    data::{
+        Genesis, Lock, PublicKey, SecretKey, Timestamp,
+        ports::{BatchHasher, ChainStore, ScalarHasher, SingleVerifier},
+        state::MemoryStore,
+    },
+    data_sled::SledStore,
+    incentive::{self, Ledger, Rewards, TokenRule},
+    network::{Address, PeerId, Transport},
+    network_quic::{QuicConfig, QuicTransport, peer_id},
+};
+use thiserror::Error;
+
+use crate::{
+    config::Config,
+    failure::Failure,
+    folder::{self, Folder},
+    genesis_file::{ConsensusRules, GenesisFile},
+    secrets,
+    text::{CompactText, KeyText},
+};
+
+/// Time between blocks of a development chain, in seconds.
+const DEVELOPMENT_INTERVAL_SECONDS: u32 = 10;
+/// Short, so that a chain which nobody has worked on for a day becomes easy again.
+const DEVELOPMENT_HALF_LIFE_SECONDS: u32 = 3600;
+/// Sixteen million hashes for a block: a second or two of one core.
+const DEVELOPMENT_TARGET: u32 = 0x1e00_ffff;
+
+/// The rules of one chain, with the parts that keep them.
+pub(crate) struct Rules {
+    pub(crate) genesis: Genesis,
+    pub(crate) tokens: Vec<TokenRule>,
+    engine: EngineRules,
+    executor: Arc<Contracts>,
+    rewards: Arc<Rewards>,
+}
+
+/// Why a genesis document does not describe a chain.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub(crate) enum ComposeError {
+    /// Tokens, fees or rewards.
+    #[error("tokens or fees")]
+    Incentive(#[from] incentive::ParametersError),
+    /// Accreditation or institutions.
+    #[error("accreditation or institutions")]
+    Application(#[from] identities::ParametersError),
+    /// Proof of work.
+    #[error("consensus")]
+    Pow(#[from] consensus_pow::ParametersError),
+    /// The first block is easier than any block may be.
+    #[error("consensus: the first target is easier than the easiest one")]
+    FirstTarget,
+    /// Programs that get in each other's way.
+    #[error("programs")]
+    Programs(#[from] RegistryError),
+    /// The genesis block can't be made.
+    #[error("the genesis block")]
+    Open(#[from] OpenError),
+}
+
+/// A running node.
+pub(crate) struct Site {
+    pub(crate) node: Node,
+    /// Where it accepts connections.
+    pub(crate) address: SocketAddr,
+    /// The chain's rule for rewards, and a lock of the owner's wallet: what blocks made here pay to.
+    pub(crate) payout: Option<(Arc<Rewards>, Lock)>,
+}
+
+/// Proof of work that a single machine does in seconds.
+pub(crate) fn development_pow() -> ConsensusRules {
+    ConsensusRules::Pow {
+        interval_seconds: DEVELOPMENT_INTERVAL_SECONDS,
+        half_life_seconds: DEVELOPMENT_HALF_LIFE_SECONDS,
+        first_target: CompactText(DEVELOPMENT_TARGET),
+        easiest_target: CompactText(DEVELOPMENT_TARGET),
+    }
+}
+
+/// The owner makes every block.
+pub(crate) const fn development_solo(owner: PublicKey) -> ConsensusRules {
+    ConsensusRules::Solo { authority: KeyText(owner), interval_seconds: DEVELOPMENT_INTERVAL_SECONDS }
+}
+
+/// The engine that a genesis document names, with its parameters.
+#[derive(Clone, Copy)]
+enum EngineRules {
+    Pow(PowParameters),
+    Solo(SoloParameters),
+}
+
+impl Rules {
+    /// The rules that a genesis document describes, tried out on its first block.
+    pub(crate) fn new(file: &GenesisFile) -> Result<Self, ComposeError> {
+        let (limits, incentive, application) = (file.limits(), file.incentive(), file.application());
+        let (engine, seal) = EngineRules::read(&file.consensus)?;
+        let genesis =
+            Genesis::new(&file.network, Timestamp(file.time), seal).with(&limits).with(&incentive).with(&application);
+        let genesis = match &engine {
+            EngineRules::Pow(parameters) => genesis.with(parameters),
+            EngineRules::Solo(parameters) => genesis.with(parameters),
+        };
+        let tokens = incentive.tokens.clone();
+        let ledger = Ledger::new(incentive, Arc::new(Scripts))?;
+        let rewards = Arc::new(Rewards::new(&ledger));
+        let programs = vec![Arc::new(Records) as _, Arc::new(Identities::new(application)?) as _];
+        let executor = Arc::new(Contracts::new(ledger, programs)?);
+        let rules = Self { genesis, tokens, engine, executor, rewards };
+        rules.chain(Box::new(MemoryStore::default()))?;
+        Ok(rules)
+    }
+
+    /// The rules that the folder's genesis document describes.
+    pub(crate) fn read(folder: &Folder) -> Result<Self, Failure> {
+        let path = folder.genesis();
+        let file = folder::read_toml(&path)?;
+        Self::new(&file).map_err(|source| Failure::Genesis { path, source })
+    }
+
+    /// The chain in `store`, without a node.
+    pub(crate) fn chain(&self, store: Box<dyn ChainStore>) -> Result<Chain, OpenError> {
+        let parts = Parts {
+            store,
+            engine: self.engine.follower(),
+            executor: Arc::clone(&self.executor) as _,
+            reward: Arc::clone(&self.rewards) as _,
+            verifier: Arc::new(SingleVerifier),
+            hasher: hasher(),
+        };
+        Chain::open(parts, &self.genesis)
+    }
+}
+
+impl EngineRules {
+    /// The engine's parameters, and the genesis block's seal in the form that the engine expects.
+    fn read(rules: &ConsensusRules) -> Result<(Self, Vec<u8>), ComposeError> {
+        match *rules {
+            ConsensusRules::Solo { authority, interval_seconds } => {
+                Ok((Self::Solo(SoloParameters { authority: authority.0, interval_seconds }), Vec::new()))
+            }
+            ConsensusRules::Pow { interval_seconds, half_life_seconds, first_target, easiest_target } => {
+                let retarget = Retarget::Asert { half_life_seconds };
+                let parameters = PowParameters { interval_seconds, retarget, limit_bits: easiest_target.0 };
+                let limit = parameters.limit()?;
+                if Target::from_compact(first_target.0).map_err(consensus_pow::ParametersError::from)? > limit {
+                    return Err(ComposeError::FirstTarget);
+                }
+                Ok((Self::Pow(parameters), Seal { bits: first_target.0, nonce: 0 }.to_bytes()))
+            }
+        }
+    }
+
+    /// An engine that judges blocks and makes none.
+    fn follower(self) -> Box<dyn Engine> {
+        match self {
+            Self::Pow(parameters) => Box::new(pow(ProofOfWork::follower(parameters))),
+            Self::Solo(parameters) => Box::new(Solo::follower(parameters)),
+        }
+    }
+
+    /// An engine that makes blocks in the name of `owner`.
+    fn maker(self, owner: &SecretKey) -> Result<Box<dyn Engine>, Failure> {
+        match self {
+            Self::Pow(parameters) => Ok(Box::new(pow(ProofOfWork::miner(parameters)))),
+            Self::Solo(parameters) if parameters.authority == owner.public_key() => {
+                Ok(Box::new(Solo::authority(parameters, Box::new(copy(owner)))))
+            }
+            Self::Solo(SoloParameters { authority, .. }) => {
+                Err(Failure::NotTheAuthority { authority, owner: owner.public_key() })
+            }
+        }
+    }
+}
+
+fn pow(engine: Result<ProofOfWork, consensus_pow::ParametersError>) -> ProofOfWork {
+    engine.expect("the parameters were checked when they were read")
+}
+
+/// Opens everything in the folder and starts its node, with an engine that makes blocks if it is to.
+pub(crate) fn start(folder: &Folder, config: &Config, makes_blocks: bool) -> Result<Site, Failure> {
+    folder.check()?;
+    let rules = Rules::read(folder)?;
+    let words = secrets::read_words(&folder.words())?;
+    let owner = secrets::identity(&words)?;
+    // First of all, so that a second process on the folder is told just that.
+    let store = open_store(&folder.chain())?;
+    let engine = if makes_blocks { rules.engine.maker(&owner)? } else { rules.engine.follower() };
+    let payout = if makes_blocks {
+        let lock = Wallet::open(open_store(&folder.wallet())?, &words, "")?.new_lock()?;
+        Some((Arc::clone(&rules.rewards), lock))
+    } else {
+        None
+    };
+    let path = folder.objects();
+    let objects = Arc::new(FolderObjects::open(&path).map_err(|source| Failure::Objects { path, source })?);
+    // The owner's identity countersigns: who is registered as an institution is known as a gateway under the same key.
+    let gateway = Gateway::new(GatewayParts::new(Box::new(owner), objects, Box::new(SystemEntropy)));
+    let (transport, address) = transport(config.listen, secrets::node_key(folder)?)?;
+    let builder = NodeBuilder::new(rules.genesis, store, engine, rules.executor, rules.rewards, transport)
+        .hasher(hasher())
+        .listen(Address(address.to_string()))
+        .peers(config.connect.iter().map(|peer| Address(peer.to_string())).collect())
+        .service(Box::new(gateway));
+    let builder = if makes_blocks {
+        let threads = match config.mining_threads {
+            0 => available_parallelism().map_or(1, usize::from),
+            threads => threads,
+        };
+        builder.searcher(move |report| Box::new(Miner::start(threads, hasher(), report)))
+    } else {
+        builder
+    };
+    Ok(Site { node: builder.start()?, address, payout })
+}
+
+/// The store in `folder`, made if it is not there.
+pub(crate) fn open_store(folder: &Path) -> Result<Box<dyn ChainStore>, Failure> {
+    match SledStore::open(folder) {
+        Ok(store) => Ok(Box::new(store)),
+        Err(source) => Err(Failure::Store { path: folder.into(), source }),
+    }
+}
+
+/// A store that is gone when it is dropped.
+pub(crate) fn memory_store() -> Box<dyn ChainStore> {
+    Box::new(MemoryStore::default())
+}
+
+/// Links to other nodes, and the address where they can connect.
+pub(crate) fn transport(listen: SocketAddr, node_key: SecretKey) -> Result<(Box<dyn Transport>, SocketAddr), Failure> {
+    let transport = QuicTransport::bind(QuicConfig { listen, node_key })
+        .map_err(|error| Failure::Listen { listen, source: Box::new(error) })?;
+    let address = transport.local_address();
+    Ok((Box::new(transport), address))
+}
+
+/// The id by which peers know the node with this key.
+pub(crate) fn node_id(node_key: &PublicKey) -> PeerId {
+    peer_id(node_key)
+}
+
+/// What hashes many messages at a time.
+fn hasher() -> Arc<dyn BatchHasher> {
+    Arc::new(ScalarHasher)
+}
+
+/// Parts own their keys.
+fn copy(key: &SecretKey) -> SecretKey {
+    SecretKey::from_bytes(&key.to_bytes()).expect("taken from a key")
+}

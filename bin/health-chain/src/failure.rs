@@ -1,0 +1,166 @@
+//! What a command may fail of, and what to do then.
+
+use std::{io, net::SocketAddr, path::PathBuf};
+
+use health_chain::{
+    application::{
+        node::{StartError, Stopped},
+        ports::{EntropyError, ObjectError},
+        wallet::WalletError,
+    },
+    consensus::OpenError,
+    data::{
+        PublicKey,
+        keys::{derivation::DerivationError, mnemonic::MnemonicError},
+        ports::StoreError,
+    },
+};
+use thiserror::Error;
+
+use crate::{compose::ComposeError, folder::FileError, inquiry::InquiryError};
+
+/// Why a command failed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub(crate) enum Failure {
+    /// The log filter does not parse.
+    #[error("--log is neither a level nor a filter")]
+    LogFilter(#[source] tracing_subscriber::filter::ParseError),
+    /// A file of the folder is of no use.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The folder is made already.
+    #[error("{} is a node's folder already; nothing was changed", .0.display())]
+    AlreadyMade(PathBuf),
+    /// The genesis document does not make a chain.
+    #[error("{} does not describe a chain", .path.display())]
+    Genesis {
+        path: PathBuf,
+        #[source]
+        source: ComposeError,
+    },
+    /// The genesis document can't be written as text.
+    #[error("the genesis document can't be written")]
+    WriteGenesis(#[from] toml::ser::Error),
+    /// The words are none.
+    #[error("{} does not hold the words of a wallet", .path.display())]
+    WordsFile {
+        path: PathBuf,
+        #[source]
+        source: MnemonicError,
+    },
+    /// The node's key is none.
+    #[error("{} does not hold the 64 hexadecimal digits of a key", .path.display())]
+    NodeKeyFile { path: PathBuf },
+    /// No words from that much randomness.
+    #[error(transparent)]
+    Words(#[from] MnemonicError),
+    /// No key follows from the words.
+    #[error("no key follows from the words")]
+    Derivation(#[from] DerivationError),
+    /// No randomness.
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+    /// A store can't be opened.
+    #[error("{} can't be opened", .path.display())]
+    Store {
+        path: PathBuf,
+        #[source]
+        source: StoreError,
+    },
+    /// The folder of the records can't be opened.
+    #[error("{} can't be opened", .path.display())]
+    Objects {
+        path: PathBuf,
+        #[source]
+        source: ObjectError,
+    },
+    /// The wallet can't be opened.
+    #[error("the wallet can't be opened")]
+    Wallet(#[from] WalletError),
+    /// The chain can't be opened.
+    #[error("the chain can't be opened")]
+    Chain(#[from] OpenError),
+    /// The chain's state can't be read.
+    #[error("the chain's state can't be read")]
+    State(#[source] StoreError),
+    /// Nobody else can listen there.
+    #[error("cannot accept connections at {listen}")]
+    Listen {
+        listen: SocketAddr,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The node did not start.
+    #[error("the node did not start")]
+    Start(#[from] StartError),
+    /// The node has stopped by itself.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+    /// Another one makes this chain's blocks.
+    #[error("only the authority {authority} makes blocks on this chain, and this node's owner is {owner}")]
+    NotTheAuthority { authority: PublicKey, owner: PublicKey },
+    /// The running node does not say where it stands.
+    #[error("a node runs on {}, but does not answer at {address}", .folder.display())]
+    Inquiry {
+        folder: PathBuf,
+        address: SocketAddr,
+        #[source]
+        source: Box<InquiryError>,
+    },
+    /// Where the running node listens is not known.
+    #[error("a node runs on {}, at a port that the system has chosen", .0.display())]
+    UnknownPort(PathBuf),
+    /// Ctrl-C can't be taken.
+    #[error("cannot take signals")]
+    Signals(#[from] ctrlc::Error),
+    /// The system's clock is out of the range of a block's time.
+    #[error("the system's clock does not show a time between 1970 and 2106")]
+    Clock,
+    /// The output can't be written.
+    #[error("cannot write the output")]
+    Output(#[from] io::Error),
+}
+
+impl Failure {
+    /// What to do next, where that is known.
+    pub(crate) fn advice(&self) -> Option<String> {
+        Some(match self {
+            Self::File(FileError::NoFolder(path)) => {
+                format!("make it with: health-chain --dir {} init", path.display())
+            }
+            Self::File(FileError::Half { missing, .. }) => {
+                format!("put {} back, or name another folder with --dir; nothing was changed", missing.display())
+            }
+            Self::File(FileError::Toml { .. }) => "correct the file at the line shown".into(),
+            Self::AlreadyMade(path) => {
+                format!(
+                    "start the node with: health-chain --dir {} run; or name another folder with --dir",
+                    path.display()
+                )
+            }
+            Self::Store { path, source: StoreError::Locked } => {
+                let folder = path.parent().unwrap_or(path);
+                format!(
+                    "another health-chain runs on this folder; ask it with: health-chain --dir {} status",
+                    folder.display()
+                )
+            }
+            Self::Store { source: StoreError::Damaged { .. } | StoreError::Backend(_), path } => {
+                format!("where the files are damaged, move {} away; the node fetches the chain again", path.display())
+            }
+            Self::Listen { .. } => "set another address or port: `listen` in config.toml".into(),
+            Self::Chain(OpenError::OtherChain { .. })
+            | Self::Start(StartError::Chain(OpenError::OtherChain { .. })) => {
+                "genesis.toml was changed after the first block: put the old one back, or move the folder's chain away"
+                    .into()
+            }
+            Self::NotTheAuthority { .. } => "run this node without making blocks: health-chain run".into(),
+            Self::Inquiry { .. } => "look at the node's own log; it may have just started".into(),
+            Self::UnknownPort(_) => "name a port in config.toml (`listen`), or see the node's log".into(),
+            Self::WordsFile { .. } => "the file holds the 12 to 24 words that were written down, on one line".into(),
+            Self::LogFilter(_) => "try --log info, or --log warn,health_chain_network=debug".into(),
+            _ => return None,
+        })
+    }
+}

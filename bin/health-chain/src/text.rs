@@ -1,0 +1,82 @@
+//! Values as they stand in files that people read and write.
+
+use health_chain::data::PublicKey;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// A public key as 64 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct KeyText(pub(crate) PublicKey);
+
+/// A target of proof of work in Bitcoin's compact form, as `0x` and eight hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct CompactText(pub(crate) u32);
+
+/// Why text is not what it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub(crate) enum TextError {
+    /// Not the digits of a key.
+    #[error("a public key has 64 hexadecimal digits")]
+    KeyDigits,
+    /// The digits are no key.
+    #[error("these digits are not a public key of secp256k1")]
+    NotOnCurve,
+    /// Not the digits of a target.
+    #[error("a target is written as 0x and eight hexadecimal digits")]
+    CompactDigits,
+}
+
+impl TryFrom<String> for KeyText {
+    type Error = TextError;
+
+    fn try_from(text: String) -> Result<Self, TextError> {
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(text, &mut bytes).map_err(|_| TextError::KeyDigits)?;
+        PublicKey::from_bytes(&bytes).map(Self).map_err(|_| TextError::NotOnCurve)
+    }
+}
+
+impl From<KeyText> for String {
+    fn from(key: KeyText) -> Self {
+        key.0.to_string()
+    }
+}
+
+impl TryFrom<String> for CompactText {
+    type Error = TextError;
+
+    fn try_from(text: String) -> Result<Self, TextError> {
+        let mut bytes = [0; 4];
+        let digits = text.strip_prefix("0x").ok_or(TextError::CompactDigits)?;
+        hex::decode_to_slice(digits, &mut bytes).map_err(|_| TextError::CompactDigits)?;
+        Ok(Self(u32::from_be_bytes(bytes)))
+    }
+}
+
+impl From<CompactText> for String {
+    fn from(target: CompactText) -> Self {
+        format!("{:#010x}", target.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_reads_back_and_anything_else_is_refused() {
+        let key = "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798".to_owned();
+        assert_eq!(KeyText::try_from(key.clone()).map(String::from), Ok(key.clone()));
+        assert_eq!(KeyText::try_from(key[1..].to_owned()), Err(TextError::KeyDigits));
+        assert_eq!(KeyText::try_from("ff".repeat(32)), Err(TextError::NotOnCurve));
+        let target = "0x1d00ffff".to_owned();
+        assert_eq!(CompactText::try_from(target.clone()), Ok(CompactText(0x1d00_ffff)));
+        assert_eq!(String::from(CompactText(0x1d00_ffff)), target);
+        for bad in ["1d00ffff", "0x1d00fff", "0x1d00fffff", "0xzz00ffff"] {
+            assert_eq!(CompactText::try_from(bad.to_owned()), Err(TextError::CompactDigits), "{bad}");
+        }
+    }
+}

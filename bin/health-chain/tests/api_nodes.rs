@@ -1,0 +1,86 @@
+//! Running nodes: asked, stopped, joined by others.
+#![cfg(unix)]
+
+mod common;
+
+use std::fs;
+
+use common::{Home, fail, succeed, wait_until};
+
+#[test]
+fn a_running_node_answers_and_ctrl_c_ends_it_in_order() {
+    let home = Home::easy();
+    succeed(&home.output(&["mine", "--blocks", "4"]));
+    let node = home.run(&[]);
+    let asked = home.status();
+    assert_eq!((&asked["source"], &asked["height"]), (&"node".into(), &4.into()));
+    assert_eq!(asked["address"], home.address.to_string());
+
+    let said = fail(&home.output(&["mine"]));
+    assert!(said.contains("the store is in use by another process") && said.contains("next:"), "{said}");
+    let said = succeed(&home.output(&["status"]));
+    assert!(said.starts_with(&format!("A node runs at {}", home.address)), "{said}");
+
+    let (status, log) = node.interrupt();
+    assert_eq!(status.code(), Some(0), "{log}");
+    assert!(log.contains("stopping") && log.contains("stopped"), "{log}");
+    let stored = home.status();
+    assert_eq!((&stored["source"], &stored["tip"]), (&"store".into(), &asked["tip"]));
+}
+
+#[test]
+fn ctrl_c_ends_a_node_that_makes_blocks() {
+    let home = Home::easy();
+    let node = home.run(&["--mine"]);
+    wait_until("it has made blocks", || home.status()["height"].as_u64() > Some(2));
+    let asked = home.status();
+    let (status, log) = node.interrupt();
+    assert_eq!(status.code(), Some(0), "{log}");
+    assert!(log.contains("block made"), "{log}");
+    assert!(home.status()["height"].as_u64() >= asked["height"].as_u64());
+}
+
+#[test]
+fn a_node_joins_with_the_genesis_document_and_comes_to_the_same_tip() {
+    let first = Home::easy();
+    succeed(&first.output(&["mine", "--blocks", "5"]));
+    let second = Home::new();
+    let (genesis, address) = (first.file("genesis.toml"), first.address.to_string());
+    succeed(&second.init(&["--genesis", genesis.to_str().unwrap(), "--connect", &address]));
+    assert_eq!(fs::read(second.file("genesis.toml")).unwrap(), fs::read(genesis).unwrap());
+
+    let nodes = [first.run(&[]), second.run(&[])];
+    wait_until("the second has all blocks", || second.status()["height"] == 5);
+    assert_eq!(second.status()["source"], "node");
+    for node in nodes {
+        assert_eq!(node.interrupt().0.code(), Some(0));
+    }
+    let (first, second) = (first.status(), second.status());
+    assert_eq!(first["source"], "store");
+    for what in ["chain", "tip", "height", "state_hash", "supply"] {
+        assert_eq!(first[what], second[what], "{what}");
+    }
+}
+
+#[test]
+fn addresses_in_use_and_silent_nodes_are_named() {
+    let home = Home::easy();
+    let node = home.run(&[]);
+    let other = Home::easy();
+    let config = fs::read_to_string(other.file("config.toml")).unwrap();
+    let taken = config.replace(&other.address.to_string(), &home.address.to_string());
+    fs::write(other.file("config.toml"), taken).unwrap();
+    let said = fail(&other.output(&["run"]));
+    assert!(said.contains(&format!("cannot accept connections at {}", home.address)), "{said}");
+    assert!(said.contains("next: set another address"), "{said}");
+
+    // Changed while the node runs, so that it is asked where it is not.
+    let config = fs::read_to_string(home.file("config.toml")).unwrap();
+    let elsewhere = config.replace(&home.address.to_string(), &other.address.to_string());
+    fs::write(home.file("config.toml"), elsewhere).unwrap();
+    let said = fail(&home.output(&["status"]));
+    assert!(said.contains("a node runs on") && said.contains("nothing was heard"), "{said}");
+    fs::write(home.file("config.toml"), config.replace(&home.address.port().to_string(), "0")).unwrap();
+    assert!(fail(&home.output(&["status"])).contains("a port that the system has chosen"));
+    assert_eq!(node.interrupt().0.code(), Some(0));
+}
