@@ -25,7 +25,7 @@ use crate::{failure::Failure, folder::Folder};
 
 /// Store and share medical records: run a node, look at it, make keys.
 #[derive(Parser)]
-#[command(name = "health-chain", version, about, after_help = FIRST_STEPS)]
+#[command(name = "health-chain", version, after_help = FIRST_STEPS)]
 struct Arguments {
     /// The node's folder: configuration, keys, chain and records.
     #[arg(long, short, global = true, default_value = "health-chain-data", env = "HEALTH_CHAIN_DIR")]

@@ -31,6 +31,8 @@ const PATIENCE_MILLIS: u64 = 50;
 const PAUSE: Duration = Duration::from_millis(1);
 /// Events taken from the transport before commands get their turn.
 const EVENTS_PER_ROUND: usize = 256;
+/// Commands run before the transport gets its turn, however many threads keep sending more.
+const COMMANDS_PER_ROUND: usize = 256;
 
 /// How long a candidate block is searched for before it is built anew with what has arrived, in milliseconds.
 const REFRESH_MILLIS: u64 = 1000;
@@ -46,6 +48,15 @@ pub(super) enum Command {
     Searched(SearchOutcome),
     /// Stop.
     Stop,
+}
+
+/// What is left of the commands after a round.
+enum Queue {
+    Empty,
+    /// There may be more.
+    Waiting,
+    /// The node is to stop.
+    Over,
 }
 
 /// Waits for the answer to a request.
@@ -96,10 +107,11 @@ impl Core {
     pub(super) fn run(mut self) {
         loop {
             self.local.now = (self.clock)();
-            if !self.take_commands() {
-                break;
-            }
-            let mut patience = self.patience();
+            let mut patience = match self.take_commands() {
+                Queue::Empty => self.patience(),
+                Queue::Waiting => Duration::ZERO,
+                Queue::Over => break,
+            };
             let waiting_since = Instant::now();
             for _ in 0..EVENTS_PER_ROUND {
                 let Some(event) = self.transport.poll(patience) else {
@@ -121,8 +133,8 @@ impl Core {
         info!("stopped");
     }
 
-    fn take_commands(&mut self) -> bool {
-        loop {
+    fn take_commands(&mut self) -> Queue {
+        for _ in 0..COMMANDS_PER_ROUND {
             match self.commands.try_recv() {
                 Ok(Command::Run(run)) => run(self),
                 Ok(Command::Searched(SearchOutcome::Solved { task, nonce })) => {
@@ -131,10 +143,11 @@ impl Core {
                 Ok(Command::Searched(SearchOutcome::Exhausted { task })) => {
                     self.step_engine(EngineInput::Exhausted { task });
                 }
-                Ok(Command::Stop) | Err(mpsc::TryRecvError::Disconnected) => return false,
-                Err(mpsc::TryRecvError::Empty) => return true,
+                Ok(Command::Stop) | Err(mpsc::TryRecvError::Disconnected) => return Queue::Over,
+                Err(mpsc::TryRecvError::Empty) => return Queue::Empty,
             }
         }
+        Queue::Waiting
     }
 
     fn patience(&self) -> Duration {
