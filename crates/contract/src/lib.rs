@@ -6,6 +6,7 @@ extern crate alloc;
 pub mod contracts;
 pub mod limits;
 pub mod ports;
+pub mod script;
 pub mod scripts;
 
 pub use contracts::{ContractError, Contracts, RegistryError};

@@ -1,10 +1,30 @@
 //! Every limit of the contract layer. The unit stands last in each name.
 
-use health_chain_data::state::Table;
+use health_chain_data::{
+    limits::{MAX_LOCK_BYTES, MAX_WITNESS_ITEMS},
+    state::Table,
+};
 
+/// The longest script, in bytes (Bitcoin's limit).
+pub const MAX_SCRIPT_BYTES: usize = 10_000;
+/// The longest item of a script's stack, in bytes (Bitcoin's limit).
+pub const MAX_ELEMENT_BYTES: usize = 520;
+/// Operations of one script: everything but pushes, and each key of a `CHECKMULTISIG` (Bitcoin's limit).
+pub const MAX_OPERATIONS: usize = 201;
+/// Items on both stacks of a script together (Bitcoin's limit).
+pub const MAX_STACK_ENTRIES: usize = 1_000;
+/// The longest number that a script computes with, in bytes (Bitcoin's limit).
+pub const MAX_NUMBER_BYTES: usize = 4;
+/// The longest number that is a lock time or a sequence, in bytes (BIP65, BIP112).
+pub const MAX_LOCK_TIME_NUMBER_BYTES: usize = 5;
 /// Keys of one m-of-n lock (Bitcoin's limit on `OP_CHECKMULTISIG`).
 pub const MAX_MULTISIG_KEYS: usize = 20;
 /// The first table that a program may own; the state tables below it belong to the ledger.
 pub const FIRST_PROGRAM_TABLE: Table = Table(80);
 
-const _: () = assert!(FIRST_PROGRAM_TABLE.0 > Table::FIRST_STATE.0);
+const _: () = {
+    assert!(FIRST_PROGRAM_TABLE.0 > Table::FIRST_STATE.0);
+    // What fits into a transaction is never too much for the machine.
+    assert!(MAX_LOCK_BYTES <= MAX_SCRIPT_BYTES);
+    assert!(MAX_WITNESS_ITEMS <= MAX_STACK_ENTRIES);
+};

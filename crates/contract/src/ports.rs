@@ -1,4 +1,4 @@
-//! The seam of the contract layer: stateful rules per transaction kind.
+//! The seams of the contract layer: stateful rules per transaction kind, and what a script asks about its transaction.
 
 use alloc::vec::Vec;
 
@@ -86,5 +86,66 @@ impl Program for NoProgram {
         _: &mut Vec<SignatureClaim>,
     ) -> Result<(), ExecuteError> {
         Ok(())
+    }
+}
+
+/// What a script asks about the transaction that it unlocks an output for. The machine knows no transaction format; this is all
+/// that it takes from one.
+pub trait SignatureCheck {
+    /// Whether a signature, never empty, holds. Its encoding has been checked as far as the flags ask for it.
+    fn check_signature(&mut self, signed: &Signed<'_>) -> bool;
+
+    /// Whether a signature, never empty, holds over `message`, an item of the stack (`CHECKSIGFROMSTACK`).
+    fn check_data(&mut self, key: &[u8], signature: &[u8], message: &[u8], need: Need) -> bool;
+
+    /// Whether the transaction can't be valid before `lock_time`, a height or a time as in BIP65; never negative.
+    fn check_lock_time(&mut self, lock_time: i64) -> bool;
+
+    /// Whether the input can't be valid before its output has the age that `sequence` asks for (BIP112); never negative.
+    fn check_sequence(&mut self, sequence: i64) -> bool;
+}
+
+/// A signature over the transaction, with whose it is said to be.
+#[derive(Debug, Clone, Copy)]
+pub struct Signed<'a> {
+    /// The key as it stands on the stack.
+    pub key: &'a [u8],
+    /// The signature as it stands on the stack; for ECDSA with its hash type.
+    pub signature: &'a [u8],
+    /// The script that it covers.
+    pub script_code: &'a [u8],
+    /// Whether the answer is needed now.
+    pub need: Need,
+}
+
+/// How much hangs on an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// The script goes on in another way where the signature does not hold.
+    Answer,
+    /// The script fails where the signature does not hold. So it may be taken as valid here, as long as it is verified before
+    /// the script's verdict counts: signatures of a whole block can then be verified together.
+    Required,
+}
+
+/// No signature, lock time or sequence holds: for scripts that ask for none.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoSignatures;
+
+impl SignatureCheck for NoSignatures {
+    fn check_signature(&mut self, _: &Signed<'_>) -> bool {
+        false
+    }
+
+    fn check_data(&mut self, _: &[u8], _: &[u8], _: &[u8], _: Need) -> bool {
+        false
+    }
+
+    fn check_lock_time(&mut self, _: i64) -> bool {
+        false
+    }
+
+    fn check_sequence(&mut self, _: i64) -> bool {
+        false
     }
 }
