@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Blocks of one message that are staged at a time.
-pub(crate) const ROW_BLOCKS: usize = 4;
+pub(crate) const ROW_BLOCKS: usize = 8;
 
 /// A few blocks of one message. The spare bytes put the rows of a scratch an odd number of cache lines apart, so that
 /// one block of every row does not land in one set of the cache.

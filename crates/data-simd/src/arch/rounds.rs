@@ -81,7 +81,7 @@ pub(super) fn scheduled_rows<V: Vector<LANES>, const LANES: usize>(
 
 /// The compression function on one block per lane, without the final sum.
 #[inline(always)]
-fn all_rounds<V: Vector<LANES>, const LANES: usize>(token: V::Token, state: &mut [V; 8], mut words: [V; 16]) {
+pub(super) fn all_rounds<V: Vector<LANES>, const LANES: usize>(token: V::Token, state: &mut [V; 8], mut words: [V; 16]) {
     plain(token, state, &words, 0);
     scheduled_rows(token, state, &mut words, &ROUND[1..]);
 }
@@ -113,7 +113,7 @@ pub(super) fn compress<V: Vector<LANES>, const LANES: usize>(
     blocks: [&Block; LANES],
 ) -> [V; 8] {
     let mut state = before;
-    all_rounds(token, &mut state, V::load_blocks(token, blocks));
+    V::all_rounds(token, &mut state, V::load_blocks(token, blocks));
     sum(state, before)
 }
 
@@ -134,7 +134,7 @@ pub(super) fn nodes<V: Vector<LANES>, const LANES: usize>(
         first[index] = words[index - 1].shift_left::<24>().or(words[index].shift_right::<8>());
     }
     let mut state = initial;
-    all_rounds(token, &mut state, first);
+    V::all_rounds(token, &mut state, first);
     let between = sum(state, initial);
 
     let mut second = [zero; 16];

@@ -83,6 +83,12 @@ pub(crate) trait Vector<const LANES: usize>: Copy {
         }
     }
 
+    /// All 64 rounds over one block, of which no word is known beforehand.
+    #[inline(always)]
+    fn all_rounds(token: Self::Token, state: &mut [Self; 8], words: [Self; 16]) {
+        super::rounds::all_rounds(token, state, words);
+    }
+
     /// Tries nonces, as [`super::engine::Engine::search`] says.
     #[inline(always)]
     fn search(token: Self::Token, puzzle: &Puzzle, first: u32, batches: u64) -> Option<(u32, u32)> {

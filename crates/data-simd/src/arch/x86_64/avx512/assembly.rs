@@ -204,6 +204,179 @@ unsafe extern "sysv64" fn scheduled_rounds_in_memory(
     );
 }
 
+/// All rounds over one block of both streams.
+#[inline(always)]
+pub(super) fn all_rounds(_: Avx512, state: &mut [Both; 8], words: &mut [Both; 16]) {
+    // SAFETY: the token proves AVX-512 F.
+    unsafe { all_rounds_in_memory(words, &ROUND, state) }
+}
+
+/// # Safety
+/// Needs AVX-512 F.
+#[unsafe(naked)]
+#[rustfmt::skip] // It moves raw strings further in every time.
+unsafe extern "sysv64" fn all_rounds_in_memory(
+    words: &mut [Both; 16],
+    constants: &[[u32; 16]; 4],
+    state: &mut [Both; 8],
+) {
+    naked_asm!(
+        definitions!(),
+        r"
+    .irp i, 0, 1, 2, 3, 4, 5, 6, 7
+        vmovdqa64 zmm\i, [rdx + 128*\i]
+        vmovdqa64 zmm1\i, [rdx + 128*\i + 64]
+    .endr
+    round_of_block 0, 0, 1, 2, 3, 4, 5, 6, 7
+    round_of_block 1, 7, 0, 1, 2, 3, 4, 5, 6
+    round_of_block 2, 6, 7, 0, 1, 2, 3, 4, 5
+    round_of_block 3, 5, 6, 7, 0, 1, 2, 3, 4
+    round_of_block 4, 4, 5, 6, 7, 0, 1, 2, 3
+    round_of_block 5, 3, 4, 5, 6, 7, 0, 1, 2
+    round_of_block 6, 2, 3, 4, 5, 6, 7, 0, 1
+    round_of_block 7, 1, 2, 3, 4, 5, 6, 7, 0
+    round_of_block 8, 0, 1, 2, 3, 4, 5, 6, 7
+    round_of_block 9, 7, 0, 1, 2, 3, 4, 5, 6
+    round_of_block 10, 6, 7, 0, 1, 2, 3, 4, 5
+    round_of_block 11, 5, 6, 7, 0, 1, 2, 3, 4
+    round_of_block 12, 4, 5, 6, 7, 0, 1, 2, 3
+    round_of_block 13, 3, 4, 5, 6, 7, 0, 1, 2
+    round_of_block 14, 2, 3, 4, 5, 6, 7, 0, 1
+    round_of_block 15, 1, 2, 3, 4, 5, 6, 7, 0
+    add rsi, 64
+    mov r8d, 3
+    call {sixteen_rounds}
+    .irp i, 0, 1, 2, 3, 4, 5, 6, 7
+        vmovdqa64 [rdx + 128*\i], zmm\i
+        vmovdqa64 [rdx + 128*\i + 64], zmm1\i
+    .endr
+    ret
+",
+        end_of_definitions!(),
+        sixteen_rounds = sym sixteen_rounds,
+    );
+}
+
+/// All rounds over one block of one stream.
+#[inline(always)]
+pub(super) fn all_rounds_of_one(_: Avx512, state: &mut [__m512i; 8], words: &[__m512i; 16]) {
+    // SAFETY: the token proves AVX-512 F.
+    unsafe { all_rounds_in_registers(words, &ROUND, state) }
+}
+
+/// Alone, a stream's words fit into registers as well: the oldest is in zmm8.
+///
+/// # Safety
+/// Needs AVX-512 F.
+#[unsafe(naked)]
+#[rustfmt::skip] // It moves raw strings further in every time.
+unsafe extern "sysv64" fn all_rounds_in_registers(
+    words: &[__m512i; 16],
+    constants: &[[u32; 16]; 4],
+    state: &mut [__m512i; 8],
+) {
+    naked_asm!(
+        r"
+    .macro single_schedule w16, w15, w7, w2
+        vprord zmm24, zmm\w15, 7
+        vprord zmm25, zmm\w15, 18
+        vpsrld zmm26, zmm\w15, 3
+        vpternlogd zmm24, zmm25, zmm26, 0x96
+        vpaddd zmm\w16, zmm\w16, zmm24
+        vpaddd zmm\w16, zmm\w16, zmm\w7
+        vprord zmm24, zmm\w2, 17
+        vprord zmm25, zmm\w2, 19
+        vpsrld zmm26, zmm\w2, 10
+        vpternlogd zmm24, zmm25, zmm26, 0x96
+        vpaddd zmm\w16, zmm\w16, zmm24
+    .endm
+
+    // With nothing beside it, the time is that of the longest chain. So the next e is summed up apart from h, beginning
+    // with what is there first: the large sigma 1 comes last, six cycles after the e before.
+    .macro single_round i, w, a, b, c, d, e, f, g, h
+        vpaddd zmm\h, zmm\h, dword ptr [rsi + 4*\i]{{1to16}}
+        vpaddd zmm\h, zmm\h, zmm\w
+        vpaddd zmm\d, zmm\d, zmm\h
+        vprord zmm27, zmm\e, 6
+        vprord zmm28, zmm\e, 11
+        vprord zmm29, zmm\e, 25
+        vpternlogd zmm27, zmm28, zmm29, 0x96
+        vmovdqa64 zmm28, zmm\e
+        vpternlogd zmm28, zmm\f, zmm\g, 0xca
+        vpaddd zmm\d, zmm\d, zmm28
+        vpaddd zmm\d, zmm\d, zmm27
+        vpaddd zmm\h, zmm\h, zmm28
+        vpaddd zmm\h, zmm\h, zmm27
+        vprord zmm29, zmm\a, 2
+        vprord zmm30, zmm\a, 13
+        vprord zmm31, zmm\a, 22
+        vpternlogd zmm29, zmm30, zmm31, 0x96
+        vmovdqa64 zmm30, zmm\a
+        vpternlogd zmm30, zmm\b, zmm\c, 0xe8
+        vpaddd zmm\h, zmm\h, zmm30
+        vpaddd zmm\h, zmm\h, zmm29
+    .endm
+
+    .macro single_scheduled i, w16, w15, w7, w2, a, b, c, d, e, f, g, h
+        single_schedule \w16, \w15, \w7, \w2
+        single_round \i, \w16, \a, \b, \c, \d, \e, \f, \g, \h
+    .endm
+
+    .irp i, 0, 1, 2, 3, 4, 5, 6, 7
+        vmovdqa64 zmm\i, [rdx + 64*\i]
+    .endr
+    .irp i, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23
+        vmovdqa64 zmm\i, [rdi + 64*(\i - 8)]
+    .endr
+    single_round 0, 8, 0, 1, 2, 3, 4, 5, 6, 7
+    single_round 1, 9, 7, 0, 1, 2, 3, 4, 5, 6
+    single_round 2, 10, 6, 7, 0, 1, 2, 3, 4, 5
+    single_round 3, 11, 5, 6, 7, 0, 1, 2, 3, 4
+    single_round 4, 12, 4, 5, 6, 7, 0, 1, 2, 3
+    single_round 5, 13, 3, 4, 5, 6, 7, 0, 1, 2
+    single_round 6, 14, 2, 3, 4, 5, 6, 7, 0, 1
+    single_round 7, 15, 1, 2, 3, 4, 5, 6, 7, 0
+    single_round 8, 16, 0, 1, 2, 3, 4, 5, 6, 7
+    single_round 9, 17, 7, 0, 1, 2, 3, 4, 5, 6
+    single_round 10, 18, 6, 7, 0, 1, 2, 3, 4, 5
+    single_round 11, 19, 5, 6, 7, 0, 1, 2, 3, 4
+    single_round 12, 20, 4, 5, 6, 7, 0, 1, 2, 3
+    single_round 13, 21, 3, 4, 5, 6, 7, 0, 1, 2
+    single_round 14, 22, 2, 3, 4, 5, 6, 7, 0, 1
+    single_round 15, 23, 1, 2, 3, 4, 5, 6, 7, 0
+    mov ecx, 3
+    .p2align 6
+2:
+    add rsi, 64
+    single_scheduled 0, 8, 9, 17, 22, 0, 1, 2, 3, 4, 5, 6, 7
+    single_scheduled 1, 9, 10, 18, 23, 7, 0, 1, 2, 3, 4, 5, 6
+    single_scheduled 2, 10, 11, 19, 8, 6, 7, 0, 1, 2, 3, 4, 5
+    single_scheduled 3, 11, 12, 20, 9, 5, 6, 7, 0, 1, 2, 3, 4
+    single_scheduled 4, 12, 13, 21, 10, 4, 5, 6, 7, 0, 1, 2, 3
+    single_scheduled 5, 13, 14, 22, 11, 3, 4, 5, 6, 7, 0, 1, 2
+    single_scheduled 6, 14, 15, 23, 12, 2, 3, 4, 5, 6, 7, 0, 1
+    single_scheduled 7, 15, 16, 8, 13, 1, 2, 3, 4, 5, 6, 7, 0
+    single_scheduled 8, 16, 17, 9, 14, 0, 1, 2, 3, 4, 5, 6, 7
+    single_scheduled 9, 17, 18, 10, 15, 7, 0, 1, 2, 3, 4, 5, 6
+    single_scheduled 10, 18, 19, 11, 16, 6, 7, 0, 1, 2, 3, 4, 5
+    single_scheduled 11, 19, 20, 12, 17, 5, 6, 7, 0, 1, 2, 3, 4
+    single_scheduled 12, 20, 21, 13, 18, 4, 5, 6, 7, 0, 1, 2, 3
+    single_scheduled 13, 21, 22, 14, 19, 3, 4, 5, 6, 7, 0, 1, 2
+    single_scheduled 14, 22, 23, 15, 20, 2, 3, 4, 5, 6, 7, 0, 1
+    single_scheduled 15, 23, 8, 16, 21, 1, 2, 3, 4, 5, 6, 7, 0
+    dec ecx
+    jnz 2b
+    .irp i, 0, 1, 2, 3, 4, 5, 6, 7
+        vmovdqa64 [rdx + 64*\i], zmm\i
+    .endr
+    .irp name, single_schedule, single_round, single_scheduled
+        .purgem \name
+    .endr
+    ret
+",
+    );
+}
+
 /// Everything that a search reads and writes, in the first half of a page or the second: of a whole page, LLVM 22 forgets to align the stack.
 #[repr(C, align(2048))]
 struct Context {

@@ -153,6 +153,12 @@ impl Vector<16> for Words {
         // SAFETY: see above.
         u32::from(unsafe { _mm512_cmple_epu32_mask(self.0, limit.0) })
     }
+    #[inline(always)]
+    fn all_rounds(token: Avx512, state: &mut [Self; 8], words: [Self; 16]) {
+        let mut vectors = vectors!(state[0].0; |word| state[word].0);
+        assembly::all_rounds_of_one(token, &mut vectors, &vectors!(words[0].0; |word| words[word].0));
+        *state = vectors!(state[0]; |word| Self(vectors[word]));
+    }
 }
 
 /// Turns each four rows into columns, quarter by quarter of 128 bits.

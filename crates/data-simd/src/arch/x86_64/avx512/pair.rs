@@ -108,6 +108,13 @@ impl Vector<32> for Pair {
         }
     }
     #[inline(always)]
+    fn all_rounds(token: Avx512, state: &mut [Self; 8], words: [Self; 16]) {
+        let mut vectors = vectors!([state[0].0.0; 2]; |word| [state[word].0.0, state[word].1.0]);
+        let mut schedule = vectors!([words[0].0.0; 2]; |word| [words[word].0.0, words[word].1.0]);
+        assembly::all_rounds(token, &mut vectors, &mut schedule);
+        *state = vectors!(state[0]; |word| Self(Words(vectors[word][0]), Words(vectors[word][1])));
+    }
+    #[inline(always)]
     fn search(token: Avx512, puzzle: &Puzzle, first: u32, batches: u64) -> Option<(u32, u32)> {
         assembly::search(token, puzzle, first, batches)
     }
