@@ -3,9 +3,12 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use health_chain::data::{
-    Hash, merkle,
-    ports::{BatchHasher, ScalarHasher},
+use health_chain::{
+    data::{
+        Hash, merkle,
+        ports::{BatchHasher, ScalarHasher},
+    },
+    data_simd::{LaneHasher, kernels},
 };
 use rs_merkle::{Hasher, MerkleTree};
 
@@ -42,6 +45,12 @@ fn merkle_root(criterion: &mut Criterion) {
     group.bench_function("scalar hasher", |bencher| {
         bencher.iter(|| ScalarHasher.merkle_root(&ScalarHasher.hash_leaves(black_box(&leaves))));
     });
+    for kernel in kernels() {
+        let hasher = LaneHasher::with(kernel).expect("it is among those that can run");
+        group.bench_function(kernel.name(), |bencher| {
+            bencher.iter(|| hasher.merkle_root(&hasher.hash_leaves(black_box(&leaves))));
+        });
+    }
     group.finish();
 }
 

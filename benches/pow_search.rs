@@ -3,7 +3,10 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use health_chain::data::ports::{BatchHasher, ScalarHasher};
+use health_chain::{
+    data::ports::{BatchHasher, ScalarHasher},
+    data_simd::{LaneHasher, kernels},
+};
 use sha2::{Digest, Sha256};
 
 const NONCES: u64 = 20_000;
@@ -29,6 +32,12 @@ fn pow_search(criterion: &mut Criterion) {
     group.bench_function("scalar hasher, midstate", |bencher| {
         bencher.iter(|| ScalarHasher.search_nonce(black_box(&header), black_box(&unreachable), 0, NONCES));
     });
+    for kernel in kernels() {
+        let hasher = LaneHasher::with(kernel).expect("it is among those that can run");
+        group.bench_function(kernel.name(), |bencher| {
+            bencher.iter(|| hasher.search_nonce(black_box(&header), black_box(&unreachable), 0, NONCES));
+        });
+    }
     group.finish();
 }
 

@@ -100,3 +100,34 @@ impl BatchHasher for LaneHasher {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use health_chain_data::{merkle, pow, sha256, sha256d};
+
+    use super::*;
+    use crate::kernels;
+
+    /// Small enough for Miri, which then sees every pointer of the kernels that are not assembly.
+    #[test]
+    fn a_little_of_everything_on_every_kernel() {
+        let bytes: Vec<u8> = (0..600).map(|index| (index * index) as u8).collect();
+        let leaves: Vec<&[u8]> =
+            (0..7).map(|index| &bytes[index..100 * index]).filter(|leaf| !leaf.is_empty()).collect();
+        let pairs = [[sha256(b"left"), sha256(b"right")]; 3];
+        let double = sha256d(&[pairs[0][0].0, pairs[0][1].0].concat());
+        let header: [u8; 80] = *bytes.first_chunk().expect("600 bytes begin with 80");
+        let target = sha256d(&header).0;
+        let nonce = u32::from_le_bytes([bytes[76], bytes[77], bytes[78], bytes[79]]);
+        for kernel in kernels() {
+            let hasher = LaneHasher::with(kernel).expect("it is among those that can run");
+            assert_eq!(hasher.merkle_root(&hasher.hash_leaves(&leaves)), merkle::root(&leaves));
+            let mut digests = [Hash::ZERO; 3];
+            hasher.double_nodes(&pairs, &mut digests);
+            assert_eq!(digests, [double; 3]);
+            let expected = pow::search_nonce(&header, &target, nonce.wrapping_sub(2), 5);
+            assert!(expected.is_some());
+            assert_eq!(hasher.search_nonce(&header, &target, nonce.wrapping_sub(2), 5), expected);
+        }
+    }
+}

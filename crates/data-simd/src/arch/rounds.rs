@@ -81,7 +81,11 @@ pub(super) fn scheduled_rows<V: Vector<LANES>, const LANES: usize>(
 
 /// The compression function on one block per lane, without the final sum.
 #[inline(always)]
-pub(super) fn all_rounds<V: Vector<LANES>, const LANES: usize>(token: V::Token, state: &mut [V; 8], mut words: [V; 16]) {
+pub(super) fn all_rounds<V: Vector<LANES>, const LANES: usize>(
+    token: V::Token,
+    state: &mut [V; 8],
+    mut words: [V; 16],
+) {
     plain(token, state, &words, 0);
     scheduled_rows(token, state, &mut words, &ROUND[1..]);
 }

@@ -1,0 +1,219 @@
+//! The ratios of `docs/benchmarks.md`. On a machine that does other things as well, a program's speed changes from second
+//! to second, and two measured one after the other can't be compared. Here they take short turns; the ratio is that of
+//! the medians, and the spread is that of the ratios within each turn. Arguments choose among the comparisons.
+
+use std::{hint::black_box, time::Instant};
+
+use health_chain::{
+    data::{
+        Hash, merkle,
+        ports::{BatchHasher, ScalarHasher},
+        sha256, sha256d, tagged_hash,
+    },
+    data_simd::{LaneHasher, kernels},
+};
+use ring::digest::{SHA256, digest};
+use rs_merkle::{Hasher, MerkleTree, algorithms::Sha256};
+
+/// Turns that every contestant takes.
+const TURNS: usize = 41;
+const TAG: &str = "HC/tx/v1";
+
+/// One that does `work` items of work in a turn.
+struct Contestant<'a> {
+    name: String,
+    work: f64,
+    turn: Box<dyn FnMut() + 'a>,
+}
+
+fn contestant<'a>(name: impl Into<String>, work: usize, turn: impl FnMut() + 'a) -> Contestant<'a> {
+    Contestant { name: name.into(), work: work as f64, turn: Box::new(turn) }
+}
+
+/// Every kernel alone, and the one that is detected.
+fn hashers() -> impl Iterator<Item = (String, LaneHasher)> {
+    let alone = kernels()
+        .into_iter()
+        .map(|kernel| (kernel.name().to_owned(), LaneHasher::with(kernel).expect("it is among those that can run")));
+    alone.chain([("detected".to_owned(), LaneHasher::detect())])
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// Lets all take their turns and prints them against the first.
+#[allow(clippy::print_stdout, reason = "this is what the program is for")]
+fn compare(title: &str, unit: &str, mut contestants: Vec<Contestant<'_>>) {
+    let mut rates = vec![Vec::with_capacity(TURNS); contestants.len()];
+    for contestant in &mut contestants {
+        (contestant.turn)();
+    }
+    for _ in 0..TURNS {
+        for (contestant, rates) in contestants.iter_mut().zip(&mut rates) {
+            let start = Instant::now();
+            (contestant.turn)();
+            rates.push(contestant.work / start.elapsed().as_secs_f64() / 1e6);
+        }
+    }
+    println!("\n{title}\n{:34} {:>10} {:>8}   {:>13}", "", unit, "ratio", "quartiles");
+    let base = rates[0].clone();
+    for (contestant, rates) in contestants.iter().zip(&rates) {
+        let mut ratios: Vec<f64> = rates.iter().zip(&base).map(|(rate, base)| rate / base).collect();
+        let ratio = median(&mut rates.clone()) / median(&mut base.clone());
+        median(&mut ratios);
+        let (low, high) = (ratios[TURNS / 4], ratios[TURNS - 1 - TURNS / 4]);
+        println!("{:34} {:10.2} {ratio:8.2}   {low:5.2} to {high:5.2}", contestant.name, median(&mut rates.clone()));
+    }
+}
+
+/// RFC 6962 hashes for rs_merkle, without the allocations of its own.
+#[derive(Clone)]
+struct Rfc6962;
+
+impl Hasher for Rfc6962 {
+    type Hash = [u8; 32];
+
+    fn hash(data: &[u8]) -> [u8; 32] {
+        merkle::leaf_hash(data).0
+    }
+
+    fn concat_and_hash(left: &[u8; 32], right: Option<&[u8; 32]>) -> [u8; 32] {
+        right.map_or(*left, |right| merkle::node_hash(&Hash(*left), &Hash(*right)).0)
+    }
+}
+
+fn pow() {
+    let header: [u8; 80] = std::array::from_fn(|index| index as u8);
+    let search = |hasher: &dyn BatchHasher, count: usize| {
+        black_box(hasher.search_nonce(black_box(&header), &[0; 32], 0, count as u64));
+    };
+    let mut all = vec![
+        contestant("sha2 with midstate", 50_000, || search(&ScalarHasher, 50_000)),
+        contestant("sha2, whole header", 50_000, || {
+            let mut header = header;
+            for nonce in 0..50_000_u32 {
+                header[76..].copy_from_slice(&nonce.to_le_bytes());
+                black_box(sha256d(&header));
+            }
+        }),
+        contestant("bitcoin_hashes, whole header", 50_000, || {
+            let mut header = header;
+            for nonce in 0..50_000_u32 {
+                header[76..].copy_from_slice(&nonce.to_le_bytes());
+                black_box(<bitcoin_hashes::sha256d::Hash as bitcoin_hashes::Hash>::hash(&header));
+            }
+        }),
+    ];
+    all.extend(hashers().map(|(name, hasher)| contestant(name, 300_000, move || search(&hasher, 300_000))));
+    compare("Nonces of an 80-byte header", "M/s", all);
+}
+
+fn tree() {
+    const LEAVES: usize = 100_000;
+    let hashes: Vec<Hash> = (0..LEAVES as u32).map(|index| sha256(&index.to_le_bytes())).collect();
+    let bytes: Vec<[u8; 32]> = hashes.iter().map(|hash| hash.0).collect();
+    let mut all = vec![
+        contestant("rs_merkle, its SHA-256", LEAVES, || {
+            black_box(MerkleTree::<Sha256>::from_leaves(black_box(&bytes)).root());
+        }),
+        contestant("rs_merkle, RFC 6962 over sha2", LEAVES, || {
+            black_box(MerkleTree::<Rfc6962>::from_leaves(black_box(&bytes)).root());
+        }),
+        contestant("scalar hasher", LEAVES, || {
+            black_box(ScalarHasher.merkle_root(black_box(&hashes)));
+        }),
+    ];
+    let hashes = &hashes;
+    all.extend(hashers().map(|(name, hasher)| {
+        contestant(name, LEAVES, move || {
+            black_box(hasher.merkle_root(black_box(hashes)));
+        })
+    }));
+    compare("Root over 100,000 leaf hashes", "M/s", all);
+}
+
+fn double() {
+    const PAIRS: usize = 20_000;
+    let pairs: Vec<[Hash; 2]> = (0..PAIRS as u32).map(|index| [sha256(&index.to_le_bytes()); 2]).collect();
+    let pairs = &pairs;
+    let mut all = vec![contestant("sha2, one by one", PAIRS, || {
+        for [left, right] in pairs {
+            let mut block = [0; 64];
+            block[..32].copy_from_slice(left.as_bytes());
+            block[32..].copy_from_slice(right.as_bytes());
+            black_box(sha256d(black_box(&block)));
+        }
+    })];
+    all.extend(hashers().map(|(name, hasher)| {
+        let mut digests = vec![Hash::ZERO; PAIRS];
+        contestant(name, PAIRS, move || hasher.double_nodes(black_box(pairs), black_box(&mut digests)))
+    }));
+    compare("SHA-256d of 64 bytes", "M/s", all);
+}
+
+/// Something to be done with a record.
+type OfRecord = Box<dyn Fn(&[u8])>;
+
+fn content() {
+    for (title, length, times) in [("Record of 1 MiB", 1 << 20, 4), ("Record of 64 MiB", 64 << 20, 1)] {
+        let record: Vec<u8> = (0..length).map(|index: usize| (index % 251) as u8).collect();
+        let record = record.as_slice();
+        let repeated = |name: String, hash: OfRecord| {
+            contestant(name, length * times, move || (0..times).for_each(|_| hash(black_box(record))))
+        };
+        let mut all = vec![
+            repeated("sha2".to_owned(), Box::new(|record| _ = black_box(sha256(record)))),
+            repeated("ring".to_owned(), Box::new(|record| _ = black_box(digest(&SHA256, record)))),
+            repeated("blake3 (another function)".to_owned(), Box::new(|record| _ = black_box(blake3::hash(record)))),
+        ];
+        all.extend(
+            hashers().map(|(name, hasher)| {
+                repeated(name, Box::new(move |record| _ = black_box(hasher.content_root(record))))
+            }),
+        );
+        compare(title, "MB/s", all);
+    }
+}
+
+fn transactions() {
+    const COUNT: usize = 4_000;
+    const LENGTH: usize = 320;
+    let bytes: Vec<u8> = (0..COUNT * LENGTH).map(|index| (index % 251) as u8).collect();
+    let messages: Vec<&[u8]> = bytes.chunks_exact(LENGTH).collect();
+    let (bytes, messages) = (&bytes, &messages);
+    let mut all = vec![
+        contestant("sha2, one by one", COUNT, || {
+            for message in messages {
+                black_box(sha256(black_box(message)));
+            }
+        }),
+        contestant("tagged_hash, one by one", COUNT, || {
+            for message in messages {
+                black_box(tagged_hash(TAG, &[black_box(message)]));
+            }
+        }),
+    ];
+    for (name, hasher) in hashers() {
+        let mut digests = vec![Hash::ZERO; COUNT];
+        all.push(contestant(format!("{name}, plain"), COUNT, move || {
+            hasher.hash_equal(LENGTH, black_box(bytes), black_box(&mut digests));
+        }));
+        all.push(contestant(format!("{name}, tagged"), COUNT, move || {
+            black_box(hasher.hash_tagged(TAG, black_box(messages)));
+        }));
+    }
+    compare("Transactions of 320 bytes", "M/s", all);
+}
+
+fn main() {
+    let comparisons: [(&str, fn()); 5] =
+        [("pow", pow), ("merkle", tree), ("double", double), ("content", content), ("txid", transactions)];
+    let chosen: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    for (name, run) in comparisons {
+        if chosen.is_empty() || chosen.iter().any(|wanted| wanted == name) {
+            run();
+        }
+    }
+}
