@@ -3,7 +3,10 @@
 use health_chain_data::{Hash, sha256};
 
 use crate::{
-    arch::engine::{Engine, ROW_BLOCKS, Scratch, States},
+    arch::{
+        engine::{Engine, ROW_BLOCKS, Scratch, States},
+        prefetch,
+    },
     kernel::Proof,
     sha256::{BLOCK_BYTES, Block, INITIAL, compress},
     work::{Work, complete},
@@ -118,6 +121,9 @@ impl<'a, M: Fn(usize) -> &'a [u8]> Work for Alike<'_, M> {
                 let count = ROW_BLOCKS.min(blocks - first);
                 for (message, row) in messages.iter().zip(&mut scratch.0).take(used) {
                     self.format.write_blocks(message, first, &mut row.blocks[..count]);
+                    if let Some(next) = message.get((first + ROW_BLOCKS) * BLOCK_BYTES..) {
+                        prefetch(&next[..next.len().min(ROW_BLOCKS * BLOCK_BYTES)]);
+                    }
                 }
                 engine.compress(&mut states, &scratch.0, count);
             }
