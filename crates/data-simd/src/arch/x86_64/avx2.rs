@@ -1,4 +1,5 @@
-//! AVX2: eight lanes. It has no rotation and no three-way logic, so a round takes twice the instructions of AVX-512's.
+//! AVX2: eight lanes. It has no rotation and no three-way logic, so a round with its share of the schedule is 56
+//! instructions of arithmetic, twice those of AVX-512 for half the lanes: 14 cycles at four in a cycle, 112 for a block.
 
 use core::arch::x86_64::{
     __m256i, _mm256_add_epi32, _mm256_and_si256, _mm256_castsi256_ps, _mm256_cmpeq_epi32, _mm256_loadu_si256,
