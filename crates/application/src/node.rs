@@ -6,6 +6,7 @@
 mod core;
 mod local;
 mod service;
+mod stepped;
 
 use std::{
     sync::{Arc, mpsc},
@@ -35,6 +36,7 @@ pub use self::{
     core::Clock,
     local::SubmitError,
     service::{NoService, Service},
+    stepped::{Answer, SteppedNode},
 };
 use self::{
     core::{Command, Core},
@@ -261,6 +263,24 @@ impl NodeBuilder {
     pub fn start(self) -> Result<Node, StartError> {
         let mut entropy = [0; 32];
         getrandom::fill(&mut entropy).map_err(StartError::Random)?;
+        let id = self.transport.local();
+        let waker = self.transport.waker();
+        let (core, commands) = self.assemble(entropy)?;
+        let thread = thread::Builder::new().name("node".into()).spawn(|| core.run()).map_err(StartError::Thread)?;
+        Ok(Node { id, commands, waker, thread: Some(thread) })
+    }
+
+    /// Opens the chain, and leaves it to the caller when the node has its turns: for simulations. `entropy` stands for the system's
+    /// random bytes; equal ones, an equal clock and equal events give equal runs.
+    ///
+    /// # Errors
+    /// Where the chain can't be opened.
+    pub fn stepped(self, entropy: [u8; 32]) -> Result<SteppedNode, StartError> {
+        let (core, commands) = self.assemble(entropy)?;
+        Ok(SteppedNode::new(core, commands))
+    }
+
+    fn assemble(self, entropy: [u8; 32]) -> Result<(Core, mpsc::Sender<Command>), StartError> {
         let settings = Settings {
             network: self.genesis.network().into(),
             genesis: self.genesis.chain_id(),
@@ -277,13 +297,9 @@ impl NodeBuilder {
         service.opened(&mut chain)?;
         let pool = Mempool::new(self.policy, executor, verifier, chain.tip().id);
         let local = Local::new(chain, pool, service, (self.clock)());
-        let id = self.transport.local();
-        let waker = self.transport.waker();
         let (sender, commands) = mpsc::channel();
-        let searcher = (self.searcher)(report_to(sender.clone(), Arc::clone(&waker)));
-        let core = Core::new(local, Network::new(settings), self.transport, searcher, self.clock, commands);
-        let thread = thread::Builder::new().name("node".into()).spawn(|| core.run()).map_err(StartError::Thread)?;
-        Ok(Node { id, commands: sender, waker, thread: Some(thread) })
+        let searcher = (self.searcher)(report_to(sender.clone(), self.transport.waker()));
+        Ok((Core::new(local, Network::new(settings), self.transport, searcher, self.clock, commands), sender))
     }
 }
 

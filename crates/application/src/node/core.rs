@@ -107,30 +107,50 @@ impl Core {
     pub(super) fn run(mut self) {
         loop {
             self.local.now = (self.clock)();
-            let mut patience = match self.take_commands() {
+            let patience = match self.take_commands() {
                 Queue::Empty => self.patience(),
                 Queue::Waiting => Duration::ZERO,
                 Queue::Over => break,
             };
             let waiting_since = Instant::now();
-            for _ in 0..EVENTS_PER_ROUND {
-                let Some(event) = self.transport.poll(patience) else {
-                    // A transport in memory does not wait.
-                    if patience > PAUSE && waiting_since.elapsed() < PAUSE {
-                        thread::sleep(PAUSE);
-                    }
-                    break;
-                };
-                patience = Duration::ZERO;
-                self.local.now = (self.clock)();
-                self.take_event(event);
+            // A transport in memory does not wait.
+            if !self.take_events(patience) && patience > PAUSE && waiting_since.elapsed() < PAUSE {
+                thread::sleep(PAUSE);
             }
-            self.local.now = (self.clock)();
-            self.tick();
-            self.publish_events();
+            self.finish_turn();
         }
         self.searcher.stop();
         info!("stopped");
+    }
+
+    /// Takes what waits, without waiting for more.
+    pub(super) fn turn(&mut self) {
+        self.local.now = (self.clock)();
+        self.take_commands();
+        self.take_events(Duration::ZERO);
+        self.finish_turn();
+    }
+
+    /// When there is something to do even if nothing arrives.
+    pub(super) fn due(&self) -> Millis {
+        self.wake_engine_at.map_or(self.next_tick, |at| at.min(self.next_tick))
+    }
+
+    /// Takes what the transport reports, and says whether there was anything.
+    fn take_events(&mut self, mut patience: Duration) -> bool {
+        for taken in 0..EVENTS_PER_ROUND {
+            let Some(event) = self.transport.poll(patience) else { return taken > 0 };
+            patience = Duration::ZERO;
+            self.local.now = (self.clock)();
+            self.take_event(event);
+        }
+        true
+    }
+
+    fn finish_turn(&mut self) {
+        self.local.now = (self.clock)();
+        self.tick();
+        self.publish_events();
     }
 
     fn take_commands(&mut self) -> Queue {
@@ -151,8 +171,7 @@ impl Core {
     }
 
     fn patience(&self) -> Duration {
-        let due = self.wake_engine_at.map_or(self.next_tick, |at| at.min(self.next_tick));
-        Duration::from_millis(due.saturating_sub(self.local.now.0).0.min(PATIENCE_MILLIS))
+        Duration::from_millis(self.due().saturating_sub(self.local.now.0).0.min(PATIENCE_MILLIS))
     }
 
     fn take_event(&mut self, event: Event) {
