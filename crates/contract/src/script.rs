@@ -19,6 +19,7 @@ mod encoding;
 mod fault;
 mod flags;
 mod instruction;
+pub mod lock_time;
 mod machine;
 pub mod number;
 mod opcode;

@@ -1,34 +1,45 @@
-//! Spending conditions as Bitcoin-style scripts.
+//! Spending conditions of this project's own transactions: the script machine behind the ledger's port.
 //!
 //! A lock is a script, byte for byte as Bitcoin writes it (with BIP340's 32-byte keys), and a witness is the stack that the
-//! script starts with. Two forms are understood so far, each told by its bytes ([`Template`]); a lock of any other form is
-//! refused when an output is made, so that no coin is lost under a script that nobody can run.
+//! script starts with. The rules are [`Flags::CONSENSUS`], the same in every block. [`Template`] makes the standard forms;
+//! a lock of any other form is run as well, and one that nobody could ever unlock is refused when the output is made.
 
+mod cost;
+mod signatures;
 mod template;
 
+pub use signatures::data_message;
 pub use template::{Multisig, Template, key_witness, multisig_witness};
 
 use alloc::{boxed::Box, vec::Vec};
 
 use health_chain_consensus::ports::Rejection;
-use health_chain_data::{
-    Hash, Lock, PublicKey, Signature, Witness, keys::SIGNATURE_BYTES, ports::SignatureClaim, transaction::WitnessItem,
-};
+use health_chain_data::{Lock, Witness, ports::SignatureClaim};
 use health_chain_incentive::ports::{Spend, SpendCheck};
 use thiserror::Error;
 
-use crate::limits::MAX_MULTISIG_KEYS;
+use crate::{
+    limits::{MAX_ELEMENT_BYTES, MAX_MULTISIG_KEYS, MAX_OPERATIONS, MAX_SCRIPT_BYTES},
+    script::{Fault, Flags, Instructions, Opcode, verify_witness},
+};
+use signatures::SpendSignatures;
 
-/// Checks locks of the forms that [`Template`] lists.
+/// Checks locks by running them.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Scripts;
 
-/// A rule of scripts that a lock or a witness breaks.
+/// Why a lock can't be made. What a witness does wrong is a [`Fault`] of the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ScriptError {
-    /// The lock is no script of a known form.
-    #[error("the lock is of no known form")]
+    /// The lock is empty, so that any item would unlock it.
+    #[error("the lock is empty")]
+    Empty,
+    /// The lock fails whatever unlocks it.
+    #[error("nothing can unlock the lock")]
+    NeverUnlocked(#[source] Fault),
+    /// The lock is no script of a standard form.
+    #[error("the lock is of no standard form")]
     UnknownForm,
     /// A key of the lock is not the x coordinate of a curve point, so nobody can sign for it.
     #[error("key {position} of the lock is not on the curve")]
@@ -56,43 +67,18 @@ pub enum ScriptError {
         /// Keys given.
         keys: usize,
     },
-    /// The witness has too few or too many items.
-    #[error("witness of {found} items, where the lock takes {expected}")]
-    WitnessItems {
-        /// Items of the witness.
-        found: usize,
-        /// Items that the lock takes.
-        expected: usize,
-    },
-    /// The item that `OP_CHECKMULTISIG` drops is not empty (BIP147), so that a third party can't fill it.
-    #[error("the first item of an m-of-n witness is not empty")]
-    DummyNotEmpty,
-    /// A signature is not 64 bytes long.
-    #[error("signature of {bytes} bytes, where {SIGNATURE_BYTES} are needed")]
-    SignatureLength {
-        /// Its length.
-        bytes: usize,
-    },
-    /// A signature belongs to none of the keys left over for it: forged, or not in the order of the keys.
-    #[error("signature {position} belongs to no key left over for it")]
-    NoKeyForSignature {
-        /// Its position among the witness's signatures.
-        position: usize,
-    },
 }
 
 impl ScriptError {
     const fn rule(&self) -> &'static str {
         match self {
+            Self::Empty => "script-empty",
+            Self::NeverUnlocked(fault) => fault.rule(),
             Self::UnknownForm => "script-form",
             Self::KeyNotOnCurve { .. } => "script-key",
             Self::DuplicateKey { .. } => "script-duplicate-key",
             Self::Threshold { .. } => "script-threshold",
             Self::TooManyKeys { .. } => "script-keys",
-            Self::WitnessItems { .. } => "script-witness-items",
-            Self::DummyNotEmpty => "script-null-dummy",
-            Self::SignatureLength { .. } => "script-signature-length",
-            Self::NoKeyForSignature { .. } => "script-multisig",
         }
     }
 }
@@ -105,75 +91,50 @@ impl From<ScriptError> for Rejection {
 
 impl SpendCheck for Scripts {
     fn check_lock(&self, lock: &Lock) -> Result<(), Rejection> {
-        Template::parse(lock)?;
-        Ok(())
+        match Template::parse(lock) {
+            Ok(_) => Ok(()),
+            Err(ScriptError::UnknownForm) => Ok(can_be_unlocked(&lock.0)?),
+            Err(error) => Err(error.into()),
+        }
     }
 
-    fn signature_checks(&self, lock: &Lock, _: &Witness) -> u32 {
-        Template::parse(lock).map_or(0, |template| template.signature_checks())
+    fn signature_checks(&self, lock: &Lock, witness: &Witness) -> u32 {
+        cost::signature_checks(lock, witness)
     }
 
     fn check(&self, spend: &Spend<'_>, claims: &mut Vec<SignatureClaim>) -> Result<(), Rejection> {
-        let lock = &spend.spent.lock;
-        let message = spend.message(&lock.0);
-        let items = &spend.witness().0;
-        match Template::parse(lock)? {
-            Template::Key(key) => check_key(key, message, items, claims)?,
-            Template::Multisig(multisig) => check_multisig(&multisig, message, items, claims)?,
-        }
-        Ok(())
+        let items = spend.witness().0.iter().map(|item| item.0.clone()).collect();
+        let mut signatures = SpendSignatures::new(spend, claims);
+        verify_witness(items, &spend.spent.lock.0, Flags::CONSENSUS, &mut signatures)
+            .map_err(|fault| Rejection { rule: fault.rule(), source: Box::new(fault) })
     }
 }
 
-fn check_key(
-    key: PublicKey,
-    message: Hash,
-    items: &[WitnessItem],
-    claims: &mut Vec<SignatureClaim>,
-) -> Result<(), ScriptError> {
-    let [item] = items else { return Err(ScriptError::WitnessItems { found: items.len(), expected: 1 }) };
-    claims.push(SignatureClaim { key, message, signature: signature(item)? });
-    Ok(())
-}
-
-/// As `OP_CHECKMULTISIG` does: each signature takes the first key left that it belongs to. Where all keys have to sign, which
-/// key signed what is known without trying, and the signatures join the block's batch instead.
-fn check_multisig(
-    multisig: &Multisig,
-    message: Hash,
-    items: &[WitnessItem],
-    claims: &mut Vec<SignatureClaim>,
-) -> Result<(), ScriptError> {
-    let (threshold, keys) = (multisig.threshold(), multisig.keys());
-    let [dummy, items @ ..] = items else {
-        return Err(ScriptError::WitnessItems { found: 0, expected: threshold + 1 });
-    };
-    if items.len() != threshold {
-        return Err(ScriptError::WitnessItems { found: items.len() + 1, expected: threshold + 1 });
+/// Refuses what shows at first sight to fail with any witness. A lock may still be one that fails for another reason.
+fn can_be_unlocked(script: &[u8]) -> Result<(), ScriptError> {
+    if script.is_empty() {
+        return Err(ScriptError::Empty);
     }
-    if !dummy.0.is_empty() {
-        return Err(ScriptError::DummyNotEmpty);
+    if script.len() > MAX_SCRIPT_BYTES {
+        return Err(ScriptError::NeverUnlocked(Fault::ScriptTooLong { bytes: script.len() }));
     }
-    let signatures = items.iter().map(signature).collect::<Result<Vec<Signature>, ScriptError>>()?;
-    if threshold == keys.len() {
-        let pairs = keys.iter().zip(signatures);
-        claims.extend(pairs.map(|(key, signature)| SignatureClaim { key: *key, message, signature }));
-        return Ok(());
-    }
-    let mut keys = keys.iter();
-    for (position, signature) in signatures.iter().enumerate() {
-        // Fewer keys than signatures left: no order of trying could succeed.
-        let enough = keys.len() >= threshold - position;
-        if !enough || !keys.any(|key| key.verify(&message, signature).is_ok()) {
-            return Err(ScriptError::NoKeyForSignature { position });
-        }
+    let mut operations = 0;
+    for instruction in Instructions::of(script) {
+        let instruction = instruction.map_err(ScriptError::NeverUnlocked)?;
+        operations += usize::from(instruction.opcode > Opcode::PUSH_16);
+        let bytes = instruction.data.len();
+        let fault = match instruction.opcode {
+            Opcode::RETURN if instruction.offset == 0 => Fault::Returned,
+            Opcode::CODESEPARATOR => Fault::CodeSeparator,
+            opcode @ (Opcode::VERIF | Opcode::VERNOTIF) => Fault::BadOpcode { opcode },
+            opcode if opcode.is_disabled() => Fault::DisabledOpcode { opcode },
+            _ if bytes > MAX_ELEMENT_BYTES => Fault::ElementTooLong { bytes },
+            _ if operations > MAX_OPERATIONS => Fault::TooManyOperations,
+            _ => continue,
+        };
+        return Err(ScriptError::NeverUnlocked(fault));
     }
     Ok(())
-}
-
-fn signature(item: &WitnessItem) -> Result<Signature, ScriptError> {
-    let bytes = item.0.as_slice();
-    bytes.try_into().map(Signature).map_err(|_| ScriptError::SignatureLength { bytes: bytes.len() })
 }
 
 #[cfg(test)]
@@ -181,8 +142,9 @@ mod tests {
     use alloc::vec;
 
     use health_chain_data::{
-        Amount, ChainId, Height, OutPoint, Output, SecretKey, Timestamp, TokenId, Transaction, TxId, sha256,
-        transaction::spent_outputs_hash,
+        Amount, ChainId, Hash, Height, OutPoint, Output, PublicKey, SecretKey, Signature, Timestamp, TokenId,
+        Transaction, TxId, sha256,
+        transaction::{WitnessItem, spent_outputs_hash},
     };
 
     use super::*;
@@ -199,8 +161,19 @@ mod tests {
         Template::multisig(threshold, keys(seeds)).unwrap().lock()
     }
 
+    /// What came of a spend: signatures that were put off, and how many of them hold.
+    #[derive(Debug, PartialEq, Eq)]
+    struct Claims {
+        made: usize,
+        valid: usize,
+    }
+
+    const fn claims(made: usize, valid: usize) -> Result<Claims, Fault> {
+        Ok(Claims { made, valid })
+    }
+
     /// Spends an output under `lock` with what `witness` makes of the message, and verifies what is claimed.
-    fn spend(lock: &Lock, witness: impl FnOnce(Hash) -> Witness) -> Result<usize, ScriptError> {
+    fn spend(lock: &Lock, witness: impl FnOnce(Hash) -> Witness) -> Result<Claims, Fault> {
         let spent = Output { token: TokenId(1), amount: Amount(5), lock: lock.clone() };
         let mut transaction = Transaction::new(health_chain_data::Kind(2), vec![]);
         let previous = OutPoint { transaction: TxId::default(), index: 0 };
@@ -222,14 +195,20 @@ mod tests {
         let mut signed = transaction.clone();
         signed.witnesses = vec![witness(message)];
         let mut claims = Vec::new();
-        Scripts.check(&spend(&signed), &mut claims).map_err(reason)?;
+        Scripts.check(&spend(&signed), &mut claims).map_err(|rejection| {
+            let fault = *rejection.source.downcast::<Fault>().expect("the machine gives its own reasons");
+            assert_eq!(fault.rule(), rejection.rule);
+            fault
+        })?;
         assert!(claims.len() <= Scripts.signature_checks(lock, &signed.witnesses[0]) as usize);
         assert!(claims.iter().all(|claim| claim.message == message));
-        Ok(claims.iter().filter(|claim| claim.key.verify(&claim.message, &claim.signature).is_ok()).count())
+        let valid = claims.iter().filter(|claim| claim.key.verify(&claim.message, &claim.signature).is_ok()).count();
+        Ok(Claims { made: claims.len(), valid })
     }
 
-    fn reason(rejection: Rejection) -> ScriptError {
-        let error = *rejection.source.downcast::<ScriptError>().expect("scripts give their own reasons");
+    fn refused_lock(lock: &[u8]) -> ScriptError {
+        let rejection = Scripts.check_lock(&Lock(lock.to_vec())).unwrap_err();
+        let error = *rejection.source.downcast::<ScriptError>().expect("locks are refused for their own reasons");
         assert_eq!(error.rule(), rejection.rule);
         error
     }
@@ -242,37 +221,37 @@ mod tests {
     #[test]
     fn a_key_spends_with_its_signature() {
         let lock = Template::Key(secret(1).public_key()).lock();
-        assert_eq!(spend(&lock, |message| key_witness(&secret(1).sign(&message, &[0; 32]))), Ok(1));
+        assert_eq!(spend(&lock, |message| key_witness(&secret(1).sign(&message, &[0; 32]))), claims(1, 1));
         let stranger = spend(&lock, |message| key_witness(&secret(2).sign(&message, &[0; 32])));
-        assert_eq!(stranger, Ok(0), "the claim is made and does not hold");
-        assert_eq!(spend(&lock, |_| Witness::default()), Err(ScriptError::WitnessItems { found: 0, expected: 1 }));
-        assert_eq!(spend(&lock, |_| Witness::new([[0_u8; 63]])), Err(ScriptError::SignatureLength { bytes: 63 }));
-        let padded = spend(&lock, |_| Witness::new([[0_u8; 64], [0; 64]]));
-        assert_eq!(padded, Err(ScriptError::WitnessItems { found: 2, expected: 1 }));
+        assert_eq!(stranger, claims(1, 0), "the claim is made and does not hold");
+        assert_eq!(spend(&lock, |_| Witness::default()), Err(Fault::StackUnderflow));
+        assert_eq!(spend(&lock, |_| Witness::new([[0_u8; 0]])), Err(Fault::EvaluatedFalse));
+        assert_eq!(spend(&lock, |_| Witness::new([[0_u8; 63]])), Err(Fault::SignatureLength { bytes: 63 }));
+        assert_eq!(spend(&lock, |_| Witness::new([[0_u8; 64], [0; 64]])), Err(Fault::UncleanStack { entries: 2 }));
     }
 
     #[test]
     fn m_of_n_takes_any_m_in_the_order_of_the_keys() {
         let lock = lock(2, &[1, 2, 3]);
-        for pair in [[1, 2], [1, 3], [2, 3]] {
-            assert_eq!(spend(&lock, |message| signed_by(&pair, message)), Ok(0), "verified here, nothing claimed");
+        // Where as many keys as signatures are left, which key signed what needs no trying.
+        for (pair, put_off) in [([1, 2], 2), ([1, 3], 1), ([2, 3], 0)] {
+            assert_eq!(spend(&lock, |message| signed_by(&pair, message)), claims(put_off, put_off));
         }
-        let refused = |seeds: &'static [u8]| spend(&lock, |message| signed_by(seeds, message)).unwrap_err();
-        assert_eq!(refused(&[2, 1]), ScriptError::NoKeyForSignature { position: 1 });
-        assert_eq!(refused(&[2, 2]), ScriptError::NoKeyForSignature { position: 1 });
-        assert_eq!(refused(&[4, 3]), ScriptError::NoKeyForSignature { position: 0 });
-        assert_eq!(refused(&[1, 4]), ScriptError::NoKeyForSignature { position: 1 });
-        assert_eq!(refused(&[1]), ScriptError::WitnessItems { found: 2, expected: 3 });
-        assert_eq!(refused(&[1, 2, 3]), ScriptError::WitnessItems { found: 4, expected: 3 });
-        let of_nothing = spend(&lock, |_| Witness::default());
-        assert_eq!(of_nothing, Err(ScriptError::WitnessItems { found: 0, expected: 3 }));
+        let of = |seeds: &'static [u8]| spend(&lock, |message| signed_by(seeds, message));
+        for (wrong, made, valid) in [(&[2, 1], 2, 0), (&[2, 2], 2, 1), (&[1, 4], 2, 1), (&[4, 3], 1, 0)] {
+            assert_eq!(of(wrong), claims(made, valid), "{wrong:?}: a claim does not hold");
+        }
+        assert_eq!(of(&[1]), Err(Fault::StackUnderflow));
+        assert_eq!(of(&[1, 2, 3]), Err(Fault::NullDummy));
+        assert_eq!(spend(&lock, |_| Witness::default()), Err(Fault::StackUnderflow));
+        assert_eq!(spend(&lock, |_| Witness::new([[0_u8; 0]; 3])), Err(Fault::EvaluatedFalse));
     }
 
     #[test]
     fn n_of_n_claims_its_signatures() {
         let lock = lock(3, &[1, 2, 3]);
-        assert_eq!(spend(&lock, |message| signed_by(&[1, 2, 3], message)), Ok(3));
-        assert_eq!(spend(&lock, |message| signed_by(&[1, 3, 2], message)), Ok(1), "two claims do not hold");
+        assert_eq!(spend(&lock, |message| signed_by(&[1, 2, 3], message)), claims(3, 3));
+        assert_eq!(spend(&lock, |message| signed_by(&[1, 3, 2], message)), claims(3, 1), "two claims do not hold");
     }
 
     #[test]
@@ -282,13 +261,13 @@ mod tests {
             witness.0[0] = WitnessItem(vec![0]);
             witness
         });
-        assert_eq!(filled, Err(ScriptError::DummyNotEmpty));
+        assert_eq!(filled, Err(Fault::NullDummy));
     }
 
     #[test]
-    fn a_signature_for_another_message_is_refused() {
+    fn a_signature_for_another_message_does_not_hold() {
         let other = spend(&lock(1, &[1, 2]), |_| signed_by(&[1], sha256(b"other")));
-        assert_eq!(other, Err(ScriptError::NoKeyForSignature { position: 0 }));
+        assert_eq!(other, claims(1, 0));
     }
 
     #[test]
@@ -296,7 +275,39 @@ mod tests {
         let checks = |lock: &Lock| Scripts.signature_checks(lock, &Witness::default());
         assert_eq!(checks(&Template::Key(secret(1).public_key()).lock()), 1);
         assert_eq!(checks(&lock(2, &[1, 2, 3])), 3);
+        assert_eq!(checks(&lock(1, &(1..=20).collect::<Vec<u8>>())), 20);
         assert_eq!(checks(&Lock(vec![0x51])), 0);
-        assert_eq!(Scripts.check_lock(&Lock(vec![0x51])).map_err(reason), Err(ScriptError::UnknownForm));
+    }
+
+    #[test]
+    fn locks_that_nothing_unlocks_are_refused() {
+        assert!(Scripts.check_lock(&Lock(vec![0x51])).is_ok());
+        assert_eq!(refused_lock(&[]), ScriptError::Empty);
+        let never = [
+            (&[0x05, 1][..], Fault::TruncatedPush { offset: 0 }),
+            (&[0x6a, 0x51], Fault::Returned),
+            (&[0x51, 0xab], Fault::CodeSeparator),
+            (&[0x51, 0x65], Fault::BadOpcode { opcode: Opcode::VERIF }),
+            (&[0x51, 0x7e], Fault::DisabledOpcode { opcode: Opcode::CAT }),
+            (&[0x61; 202], Fault::TooManyOperations),
+            (&[0x51; 10_001], Fault::ScriptTooLong { bytes: 10_001 }),
+            (&[&[0x4d, 9, 2][..], &[0; 521]].concat(), Fault::ElementTooLong { bytes: 521 }),
+        ];
+        for (lock, fault) in never {
+            assert_eq!(refused_lock(lock), ScriptError::NeverUnlocked(fault));
+        }
+        let off_curve = [&[0x20][..], &[0xff; 32], &[0xac]].concat();
+        assert_eq!(refused_lock(&off_curve), ScriptError::KeyNotOnCurve { position: 0 });
+    }
+
+    #[test]
+    fn other_scripts_run() {
+        let sum = Lock(crate::script::assemble("ADD 5 NUMEQUAL").unwrap());
+        assert_eq!(spend(&sum, |_| Witness::new([[2], [3]])), claims(0, 0));
+        assert_eq!(spend(&sum, |_| Witness::new([[2], [4]])), Err(Fault::EvaluatedFalse));
+        let off_curve = Lock([&[0x20][..], &[0xff; 32], &[0xac, 0x91]].concat());
+        let signed = spend(&off_curve, |_| Witness::new([[1_u8; 64]]));
+        assert_eq!(signed, Err(Fault::NullFail), "a signature that does not hold is not given");
+        assert_eq!(spend(&off_curve, |_| Witness::new([[0_u8; 0]])), claims(0, 0), "NOT of no signature");
     }
 }

@@ -21,6 +21,7 @@ use crate::{
     coin::Coin,
     issuance::Issuance,
     kinds::{MINT, REDEEM, TRANSFER},
+    limits::MAX_TRANSACTION_SIGNATURE_CHECKS,
     parameters::{IncentiveParameters, ParametersError},
     ports::{Spend, SpendCheck},
     supply::{self, Supply},
@@ -135,6 +136,9 @@ impl Ledger {
         }
         for (output, witness) in spent.iter().zip(&transaction.witnesses) {
             signature_checks = signature_checks.saturating_add(self.spends.signature_checks(&output.lock, witness));
+        }
+        if signature_checks > MAX_TRANSACTION_SIGNATURE_CHECKS {
+            return Err(LedgerError::TooManySignatureChecks { found: signature_checks }.into());
         }
         self.check_spends(transaction, id, &spent, context, claims)?;
         Ok(Checked { effect: Effect { fee, signature_checks }, supply })

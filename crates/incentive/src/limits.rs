@@ -2,7 +2,7 @@
 
 use health_chain_data::{
     keys::{PUBLIC_KEY_BYTES, SIGNATURE_BYTES},
-    limits::{MAX_GENESIS_BYTES, MAX_LOCK_BYTES, MAX_PAYLOAD_BYTES},
+    limits::{MAX_GENESIS_BYTES, MAX_INPUTS, MAX_LOCK_BYTES, MAX_PAYLOAD_BYTES},
 };
 
 /// Tokens of one chain.
@@ -13,6 +13,9 @@ pub const MAX_ISSUERS: usize = 16;
 pub const MAX_SYMBOL_BYTES: usize = 12;
 /// Decimal places of a token's major unit: 10^18 minor units are the most that fit an amount with room to spare.
 pub const MAX_DECIMALS: u8 = 18;
+/// Signature checks of one transaction, counted before any is done, so that a transaction can't cost more than this before a block's own
+/// cap is compared.
+pub const MAX_TRANSACTION_SIGNATURE_CHECKS: u32 = 2_000;
 /// The longest encoded [`crate::IncentiveParameters`], in bytes.
 pub const MAX_PARAMETERS_BYTES: usize = 32 * 1024;
 /// The longest encoded [`crate::Issuance`], in bytes: two varints of 64 bits, one of 32, a count, the signatures.
@@ -29,6 +32,8 @@ const _: () = {
     assert!(MAX_TOKENS * (MAX_ISSUERS * PUBLIC_KEY_BYTES + MAX_SYMBOL_BYTES + 16) + 32 <= MAX_PARAMETERS_BYTES);
     assert!(MAX_PARAMETERS_BYTES < MAX_GENESIS_BYTES);
     assert!(MAX_ISSUANCE_BYTES < MAX_PAYLOAD_BYTES);
+    // As many inputs as a transaction may have can be spent, each with a key or with one of two.
+    assert!(MAX_TRANSACTION_SIGNATURE_CHECKS as usize >= 2 * MAX_INPUTS);
     // An issuer's index is one byte.
     assert!(MAX_ISSUERS <= u8::MAX as usize);
 };

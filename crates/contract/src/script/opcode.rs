@@ -237,6 +237,11 @@ impl Opcode {
         }
     }
 
+    /// Whether it makes a script fail wherever it stands.
+    pub fn is_disabled(self) -> bool {
+        matches!(self.entry().action, Action::Disabled)
+    }
+
     pub(super) fn entry(self) -> &'static Entry {
         &TABLE[usize::from(self.0)]
     }

@@ -9,6 +9,8 @@ use health_chain_data::{
 };
 use thiserror::Error;
 
+use crate::limits::MAX_TRANSACTION_SIGNATURE_CHECKS;
+
 /// A rule of the ledger that a transaction, or a genesis document, breaks.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -50,6 +52,12 @@ pub enum LedgerError {
         previous: OutPoint,
         /// The first height that may spend it.
         from: Height,
+    },
+    /// More than [`MAX_TRANSACTION_SIGNATURE_CHECKS`] signature checks.
+    #[error("{found} signature checks, where at most {MAX_TRANSACTION_SIGNATURE_CHECKS} are allowed")]
+    TooManySignatureChecks {
+        /// How many.
+        found: u32,
     },
     /// The lock time has not passed.
     #[error("lock time {lock_time} has not passed")]
@@ -208,6 +216,7 @@ impl LedgerError {
             Self::TransferPayload { .. } => "ledger-transfer-payload",
             Self::MissingCoin { .. } => "ledger-missing-coin",
             Self::ImmatureCoinbase { .. } => "ledger-immature-coinbase",
+            Self::TooManySignatureChecks { .. } => "ledger-signature-checks",
             Self::LockTime { .. } => "ledger-lock-time",
             Self::RelativeHeight { .. } => "ledger-relative-height",
             Self::RelativeTime { .. } => "ledger-relative-time",

@@ -1,8 +1,9 @@
 //! One test per rule of the ledger.
 
 use alloc::{sync::Arc, vec, vec::Vec};
+use core::sync::atomic::{AtomicBool, Ordering};
 
-use health_chain_consensus::ports::ExecuteError;
+use health_chain_consensus::ports::{ExecuteError, Rejection};
 use health_chain_data::{
     Amount, Genesis, Height, Input, Kind, Lock, Timestamp, Transaction, Witness, codec, state::Overlay,
 };
@@ -11,9 +12,12 @@ use super::{Funding, Ledger, LedgerError, locks};
 use crate::{
     Issuance, Reward, SingleKey, Supply,
     common::{CNY, EUR, FREE, MATURITY, World, inputs, key, owned, parameters, pay, rule, unsigned},
-    kinds, supply,
+    kinds,
+    limits::MAX_TRANSACTION_SIGNATURE_CHECKS,
+    ports::{Spend, SpendCheck},
+    supply,
 };
-use health_chain_data::ports::{SingleVerifier, StoreError, Verifier};
+use health_chain_data::ports::{SignatureClaim, SingleVerifier, StoreError, Verifier};
 
 fn world() -> World {
     World::new(Reward::Immediate)
@@ -266,6 +270,46 @@ fn a_redemption_burns_exactly_its_amount() {
     let expected =
         Supply { minted: Amount(100), redeemed: Amount(60), unspent: Amount(40), pool: Amount(0), serial: 2 };
     assert_eq!(supply(&world.store, CNY).unwrap(), Some(expected));
+}
+
+/// Announces as many checks as it is told for each input, and remembers whether it was asked to do any.
+struct Costly {
+    per_input: u32,
+    asked: AtomicBool,
+}
+
+impl SpendCheck for Costly {
+    fn check_lock(&self, _: &Lock) -> Result<(), Rejection> {
+        Ok(())
+    }
+
+    fn signature_checks(&self, _: &Lock, _: &Witness) -> u32 {
+        self.per_input
+    }
+
+    fn check(&self, _: &Spend<'_>, _: &mut Vec<SignatureClaim>) -> Result<(), Rejection> {
+        self.asked.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+#[test]
+fn too_many_signature_checks_are_refused_before_one_is_done() {
+    let mut world = world();
+    let coins = world.fund(vec![pay(EUR, 100, 1), pay(EUR, 100, 1)]);
+    let transfer = unsigned(&coins, vec![pay(EUR, 90, 2)]);
+    let half = MAX_TRANSACTION_SIGNATURE_CHECKS / 2;
+    for (per_input, expected) in
+        [(half + 1, "ledger-signature-checks"), (u32::MAX, "ledger-signature-checks"), (half, "accepted")]
+    {
+        let costly = Arc::new(Costly { per_input, asked: AtomicBool::new(false) });
+        let ledger = Ledger::new(parameters(Reward::Immediate), costly.clone()).unwrap();
+        let mut state = Overlay::new(&world.store);
+        let id = transfer.id();
+        let outcome = ledger.apply(&mut state, &transfer, &id, &world.context, Funding::Required, &mut Vec::new());
+        assert_eq!(outcome.map_or_else(|error| rule::<()>(Err(error)), |_| "accepted"), expected);
+        assert_eq!(costly.asked.load(Ordering::Relaxed), expected == "accepted");
+    }
 }
 
 #[test]
