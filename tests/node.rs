@@ -3,15 +3,23 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use health_chain::{
-    application::node::{Node, NodeBuilder, NodeEvent},
+    application::node::{Node, NodeBuilder, NodeEvent, Stopped},
     consensus::{ConsensusParameters, Solo, SoloParameters, ports::Engine},
     contract::{Contracts, Scripts, scripts::Template},
-    data::{Amount, Genesis, Output, SecretKey, Timestamp, TokenId, Transaction, sha256, state::MemoryStore},
+    data::{
+        Amount, Genesis, Output, SecretKey, Timestamp, TokenId, Transaction,
+        ports::{ChainStore, StateView, StoreError},
+        sha256,
+        state::{Changes, MemoryStore, Table},
+    },
     incentive::{IncentiveParameters, Issuance, Ledger, Reward, Rewards, TokenRule, supply},
     network::{Address, MemoryHub, PeerId},
 };
@@ -43,6 +51,10 @@ fn genesis() -> Genesis {
 }
 
 fn node(hub: &MemoryHub, name: &str, makes_blocks: bool, peers: &[&str]) -> Node {
+    start(hub, name, makes_blocks, peers, Box::new(MemoryStore::default()))
+}
+
+fn start(hub: &MemoryHub, name: &str, makes_blocks: bool, peers: &[&str], store: Box<dyn ChainStore>) -> Node {
     let ledger = Ledger::new(incentive(), Arc::new(Scripts)).unwrap();
     let rewards = Arc::new(Rewards::new(&ledger));
     let engine: Box<dyn Engine> = if makes_blocks {
@@ -53,12 +65,11 @@ fn node(hub: &MemoryHub, name: &str, makes_blocks: bool, peers: &[&str]) -> Node
     let address = Address(name.into());
     let transport = hub.join(PeerId(sha256(name.as_bytes())), address.clone());
     let executor = Arc::new(Contracts::new(ledger, vec![]).unwrap());
-    let node =
-        NodeBuilder::new(genesis(), Box::new(MemoryStore::default()), engine, executor, rewards, Box::new(transport))
-            .listen(address)
-            .peers(peers.iter().map(|peer| Address((*peer).into())).collect())
-            .start()
-            .unwrap();
+    let node = NodeBuilder::new(genesis(), store, engine, executor, rewards, Box::new(transport))
+        .listen(address)
+        .peers(peers.iter().map(|peer| Address((*peer).into())).collect())
+        .start()
+        .unwrap();
     if makes_blocks {
         node.mine(None).unwrap();
     }
@@ -125,6 +136,65 @@ fn as_many_blocks_are_made_as_were_asked_for() {
     std::thread::sleep(Duration::from_millis(1500));
     node.mine_blocks(0, None).unwrap();
     assert_eq!(height(), before + 2);
+}
+
+#[test]
+fn commands_without_end_leave_the_network_its_turn() {
+    let hub = MemoryHub::new();
+    let busy = Arc::new(node(&hub, "busy", false, &[]));
+    let over = Arc::new(AtomicBool::new(false));
+    // While one runs, the others queue up: the queue is never empty.
+    let callers: Vec<_> = (0..32)
+        .map(|_| {
+            let (busy, over) = (Arc::clone(&busy), Arc::clone(&over));
+            std::thread::spawn(move || {
+                while !over.load(Ordering::Relaxed) {
+                    busy.read(|_, _| std::thread::sleep(Duration::from_millis(1))).unwrap();
+                }
+            })
+        })
+        .collect();
+    let other = node(&hub, "other", false, &["busy"]);
+    other.submit(mint(1, 5)).unwrap().unwrap();
+    wait_until("the transaction has arrived", || busy.status().unwrap().waiting == 1);
+    over.store(true, Ordering::Relaxed);
+    callers.into_iter().for_each(|caller| caller.join().unwrap());
+}
+
+/// Fails from a commit on, as a full disk does.
+struct FailingStore {
+    inner: MemoryStore,
+    commits_left: u32,
+}
+
+impl StateView for FailingStore {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.get(table, key)
+    }
+
+    fn scan(&self, table: Table, prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), StoreError> {
+        self.inner.scan(table, prefix, visit)
+    }
+}
+
+impl ChainStore for FailingStore {
+    fn commit(&mut self, changes: &Changes) -> Result<(), StoreError> {
+        let full = || StoreError::Backend(std::io::Error::from(std::io::ErrorKind::StorageFull).into());
+        self.commits_left = self.commits_left.checked_sub(1).ok_or_else(full)?;
+        self.inner.commit(changes)
+    }
+}
+
+#[test]
+fn a_node_whose_storage_fails_stops() {
+    let hub = MemoryHub::new();
+    // Enough for the genesis block and a few more.
+    let store = FailingStore { inner: MemoryStore::default(), commits_left: 4 };
+    let node = start(&hub, "alone", true, &[], Box::new(store));
+    let events = node.events().unwrap();
+    let seen: Vec<NodeEvent> = events.iter().collect();
+    assert!(seen.iter().any(|event| matches!(event, NodeEvent::Mined { .. })), "it worked before: {seen:?}");
+    assert_eq!(node.status(), Err(Stopped));
 }
 
 #[test]

@@ -158,6 +158,9 @@ impl Failure {
             Self::NotTheAuthority { .. } => "run this node without making blocks: health-chain run".into(),
             Self::Inquiry { .. } => "look at the node's own log; it may have just started".into(),
             Self::UnknownPort(_) => "name a port in config.toml (`listen`), or see the node's log".into(),
+            Self::Stopped(_) => {
+                "the reason is in the log above; where it is the disk, make room and start again".into()
+            }
             Self::WordsFile { .. } => "the file holds the 12 to 24 words that were written down, on one line".into(),
             Self::LogFilter(_) => "try --log info, or --log warn,health_chain_network=debug".into(),
             _ => return None,

@@ -150,7 +150,7 @@ pub enum StartError {
     Thread(#[source] std::io::Error),
 }
 
-/// The node's thread has ended.
+/// The node's thread has ended: it was told to, or its storage has failed, which stands in its log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the node has stopped")]
 pub struct Stopped;
@@ -303,7 +303,7 @@ impl NodeBuilder {
     }
 }
 
-/// A running node. Dropping it stops it and waits until everything is on disk.
+/// A running node. Dropping it stops it and waits until everything is on disk. Where its storage fails, it stops by itself.
 pub struct Node {
     id: PeerId,
     commands: mpsc::Sender<Command>,

@@ -16,7 +16,7 @@ use health_chain_incentive::{Mining, MiningCycle, Rewards, Step, TipState};
 use health_chain_network::{
     Action, Address, Event, Network, PeerId, Report, RequestFailure, RequestId, TipView, Transport, carry_out,
 };
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::{
     NodeEvent,
@@ -32,7 +32,7 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// Events taken from the transport before commands get their turn.
 const EVENTS_PER_ROUND: usize = 256;
 /// Commands run before the transport gets its turn, however many threads keep sending more.
-const COMMANDS_PER_ROUND: usize = 256;
+const COMMANDS_PER_ROUND: usize = 32;
 
 /// How long a candidate block is searched for before it is built anew with what has arrived, in milliseconds.
 const REFRESH_MILLIS: u64 = 1000;
@@ -103,7 +103,7 @@ impl Core {
         }
     }
 
-    /// Runs until it is told to stop, or nobody is left to tell it.
+    /// Runs until it is told to stop, nobody is left to tell it, or storage has failed.
     pub(super) fn run(mut self) {
         loop {
             self.local.now = (self.clock)();
@@ -118,6 +118,10 @@ impl Core {
                 thread::sleep(PAUSE);
             }
             self.finish_turn();
+            if self.local.is_store_lost {
+                error!("storage has failed, so nothing more can be promised to anybody: the node stops");
+                break;
+            }
         }
         self.searcher.stop();
         info!("stopped");

@@ -2,7 +2,7 @@
 
 use std::{error::Error, mem};
 
-use health_chain_consensus::{Accepted, BlockError, Chain, TipChange};
+use health_chain_consensus::{Accepted, BlockError, Chain, HeaderError, TipChange, ports::ExecuteError};
 use health_chain_data::{Block, BlockId, Header, Height, Millis, Transaction, TxId, codec, ports::StoreError};
 use health_chain_incentive::mempool::{Mempool, MempoolError, TipState};
 use health_chain_network::{
@@ -26,6 +26,8 @@ pub(super) struct Local {
     pub(super) now: Millis,
     /// What has happened since it was last asked.
     events: Vec<NodeEvent>,
+    /// Set once storage has failed: from then on nothing can be promised to anybody.
+    pub(super) is_store_lost: bool,
 }
 
 /// Why a block or transaction offered to this node was not taken.
@@ -43,9 +45,22 @@ pub enum SubmitError {
     Store(#[from] StoreError),
 }
 
+impl SubmitError {
+    /// Whether the storage underneath has failed. A damaged entry is another matter: it may be fetched again.
+    const fn is_lost_store(&self) -> bool {
+        let (Self::Store(error)
+        | Self::Block(BlockError::Store(error) | BlockError::Header(HeaderError::Store(error)))
+        | Self::Transaction(MempoolError::Execute(ExecuteError::Store(error)))) = self
+        else {
+            return false;
+        };
+        matches!(error, StoreError::Backend(_))
+    }
+}
+
 impl Local {
     pub(super) fn new(chain: Chain, pool: Mempool, service: Box<dyn Service>, now: Millis) -> Self {
-        Self { chain, pool, service, now, events: Vec::new() }
+        Self { chain, pool, service, now, events: Vec::new(), is_store_lost: false }
     }
 
     pub(super) fn take_events(&mut self) -> Vec<NodeEvent> {
@@ -54,6 +69,19 @@ impl Local {
 
     /// Verifies, stores and connects a block.
     pub(super) fn accept_block(&mut self, block: Block) -> Result<Accepted, SubmitError> {
+        let outcome = self.connect(block);
+        self.is_store_lost |= outcome.as_ref().is_err_and(SubmitError::is_lost_store);
+        outcome
+    }
+
+    /// Takes a transaction into the pool.
+    pub(super) fn accept_transaction(&mut self, transaction: Transaction) -> Result<TxId, SubmitError> {
+        let outcome = self.admit(transaction);
+        self.is_store_lost |= outcome.as_ref().is_err_and(SubmitError::is_lost_store);
+        outcome
+    }
+
+    fn connect(&mut self, block: Block) -> Result<Accepted, SubmitError> {
         self.service.saw_block(&mut self.chain, &block)?;
         let accepted = self.chain.accept_block(self.now, block)?;
         if let Accepted::Connected(change) = &accepted {
@@ -62,8 +90,7 @@ impl Local {
         Ok(accepted)
     }
 
-    /// Takes a transaction into the pool.
-    pub(super) fn accept_transaction(&mut self, transaction: Transaction) -> Result<TxId, SubmitError> {
+    fn admit(&mut self, transaction: Transaction) -> Result<TxId, SubmitError> {
         self.service.saw_transaction(&mut self.chain, &transaction)?;
         let id = transaction.id();
         let evicted = self.pool.submit(self.now, transaction, &TipState::of(&self.chain))?;
@@ -160,7 +187,10 @@ impl Inbound for Local {
         match self.chain.accept_headers(self.now, headers) {
             Ok(0) => Verdict::Known,
             Ok(_) => Verdict::Accepted(Priority::Chain),
-            Err(error) => verdict(error.is_senders_fault(), error.rule(), &error),
+            Err(error) => {
+                self.is_store_lost |= matches!(error, HeaderError::Store(StoreError::Backend(_)));
+                verdict(error.is_senders_fault(), error.rule(), &error)
+            }
         }
     }
 
