@@ -15,6 +15,7 @@ mod victim;
 use std::{env, error::Error, fs, path::PathBuf, process::ExitCode, time::SystemTime};
 
 use health_chain::data::Millis;
+use tracing_subscriber::EnvFilter;
 
 /// Whatever went wrong; the example's own checks say it in words.
 type Failure = Box<dyn Error + Send + Sync>;
@@ -25,7 +26,9 @@ usage: health_chain [--record FILE]
 Runs a health chain of three nodes on this machine and takes one medical record through its whole life.
 
   --record FILE   the record; without it a synthetic FHIR R4 bundle that comes with the project
-  --help          this text";
+  --help          this text
+
+HEALTH_CHAIN_LOG=info shows what the nodes log.";
 
 /// A FHIR R4 bundle about a person who does not exist, written for this project.
 const SYNTHETIC_BUNDLE: &[u8] = include_bytes!("../data/synthetic-bundle.json");
@@ -38,6 +41,8 @@ struct Record {
 }
 
 fn main() -> ExitCode {
+    let filter = EnvFilter::try_from_env("HEALTH_CHAIN_LOG").unwrap_or_else(|_| EnvFilter::new("off"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     if let Some(folder) = victim::folder() {
         return exit(victim::run(&folder));
     }

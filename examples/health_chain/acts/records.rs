@@ -349,7 +349,7 @@ pub(crate) fn revoke(cast: &Cast, shared: &Shared, report: &mut Report) -> Resul
     let at_once = refusal(cast, shared, FIRST_VERSION)?;
     ensure(at_once == "access-withdrawn", "the gateway has seen the withdrawal")?;
     mine_until(&cast.hospital, &cast.network, "the revocation is on the chain", || {
-        Ok(grant_state(&cast.institute, object, grantee)?.is_none())
+        Ok(grant_state(&cast.patient, object, grantee)?.is_none())
     })?;
     let afterwards = refusal(cast, shared, FIRST_VERSION)?;
     ensure(afterwards == "access-no-grant", "the chain has it, too")?;
