@@ -60,6 +60,8 @@ pub const HEADERS_TIMEOUT_MILLIS: u64 = 20_000;
 /// How long the answer to a request for blocks may take as a whole, in milliseconds: [`MAX_ANSWER_BYTES`] and a maximal block at
 /// 85 kB per second. No peer holds up the sync for longer, however it spaces its blocks.
 pub const BLOCKS_TIMEOUT_MILLIS: u64 = 60_000;
+/// How long a peer may take for the first block of a request, in milliseconds.
+pub const FIRST_BLOCK_TIMEOUT_MILLIS: u64 = 5_000;
 /// How long a requested transaction may take, in milliseconds, before another peer is asked.
 pub const TRANSACTION_TIMEOUT_MILLIS: u64 = 10_000;
 /// How long the answer to a request between applications may take, in milliseconds.
@@ -174,4 +176,5 @@ const _: () = {
     assert!(MIN_BACKOFF_MILLIS <= MAX_BACKOFF_MILLIS);
     assert!(NEW_BUCKETS_PER_SOURCE < NEW_BUCKETS && TRIED_BUCKETS_PER_GROUP < TRIED_BUCKETS);
     assert!(TICK_MILLIS <= ANNOUNCE_MILLIS);
+    assert!(FIRST_BLOCK_TIMEOUT_MILLIS <= BLOCKS_TIMEOUT_MILLIS);
 };

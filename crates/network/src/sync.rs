@@ -10,9 +10,9 @@ use health_chain_data::{BlockId, Header, Height, Millis};
 
 use crate::{
     limits::{
-        BLOCKS_TIMEOUT_MILLIS, HEADERS_TIMEOUT_MILLIS, MAX_BLOCKS_IN_FLIGHT, MAX_HEADER_REQUESTS, MAX_HEADERS,
-        MAX_LOCATOR_IDS, MAX_POSTPONED_BLOCKS, MAX_REQUESTED_BLOCKS, MAX_STALLS, PAUSE_MILLIS, POSTPONE_MILLIS,
-        REFRESH_MILLIS,
+        BLOCKS_TIMEOUT_MILLIS, FIRST_BLOCK_TIMEOUT_MILLIS, HEADERS_TIMEOUT_MILLIS, MAX_BLOCKS_IN_FLIGHT,
+        MAX_HEADER_REQUESTS, MAX_HEADERS, MAX_LOCATOR_IDS, MAX_POSTPONED_BLOCKS, MAX_REQUESTED_BLOCKS, MAX_STALLS,
+        PAUSE_MILLIS, POSTPONE_MILLIS, REFRESH_MILLIS,
     },
     message::{Item, Message},
     ports::{PeerId, TipView, Verdict},
@@ -42,6 +42,8 @@ struct Link {
     last_header: Option<BlockId>,
     batch: BTreeSet<BlockId>,
     batch_until: Millis,
+    /// When the first block of the batch is due.
+    first_until: Millis,
     batch_delivered: bool,
     paused_until: Millis,
     stalls: u32,
@@ -57,6 +59,7 @@ impl Link {
             last_header: None,
             batch: BTreeSet::new(),
             batch_until: Millis::ZERO,
+            first_until: Millis::ZERO,
             batch_delivered: false,
             paused_until: Millis::ZERO,
             stalls: 0,
@@ -181,7 +184,8 @@ impl Sync {
         let mut stalled = Vec::new();
         for (peer, link) in &mut self.links {
             let headers_overdue = link.headers_until.is_some_and(|until| until <= now);
-            let blocks_overdue = !link.batch.is_empty() && link.batch_until <= now;
+            let silent = !link.batch_delivered && link.first_until <= now;
+            let blocks_overdue = !link.batch.is_empty() && (silent || link.batch_until <= now);
             if headers_overdue {
                 link.headers_until = None;
                 link.announced = None;
@@ -253,29 +257,35 @@ impl Sync {
     }
 
     fn request_bodies(&mut self, now: Millis, view: &dyn TipView) -> Outbox {
-        let mut idle: Vec<(Height, PeerId)> = self
-            .links
-            .iter()
-            .filter(|(_, link)| link.can_be_asked_for_blocks(now))
-            .map(|(peer, link)| (link.claimed, *peer))
-            .collect();
-        if idle.is_empty() || self.fetching.len() >= MAX_BLOCKS_IN_FLIGHT {
+        if self.fetching.len() >= MAX_BLOCKS_IN_FLIGHT {
             return Vec::new();
         }
-        idle.sort_by(|one, other| other.cmp(one));
         let mut missing = view.missing_bodies(MAX_BLOCKS_IN_FLIGHT);
         missing.retain(|id| !self.fetching.contains_key(id) && !self.postponed.contains_key(id));
         missing.truncate(MAX_BLOCKS_IN_FLIGHT - self.fetching.len());
+        // Who has just sent the header of a missing block has that block and is alive; a claim is a claim.
+        let has_one = |link: &Link| link.last_header.is_some_and(|id| missing.contains(&id));
+        let mut idle: Vec<(bool, Height, PeerId)> = self
+            .links
+            .iter()
+            .filter(|(_, link)| link.can_be_asked_for_blocks(now))
+            .map(|(peer, link)| (has_one(link), link.claimed, *peer))
+            .collect();
+        if idle.is_empty() {
+            return Vec::new();
+        }
+        idle.sort_by(|one, other| other.cmp(one));
         // An equal share for everyone, so that all links work; the lowest blocks go to the first.
         let share = missing.len().div_ceil(idle.len()).clamp(1, MAX_REQUESTED_BLOCKS);
         let batches = missing.chunks(share).zip(idle);
-        batches.map(|(batch, (_, peer))| self.request_blocks(now, peer, batch)).collect()
+        batches.map(|(batch, (.., peer))| self.request_blocks(now, peer, batch)).collect()
     }
 
     fn request_blocks(&mut self, now: Millis, peer: PeerId, ids: &[BlockId]) -> (PeerId, Message) {
         let link = self.links.get_mut(&peer).expect("only joined peers are asked");
         link.batch = ids.iter().copied().collect();
         link.batch_until = now.saturating_add(BLOCKS_TIMEOUT_MILLIS);
+        link.first_until = now.saturating_add(FIRST_BLOCK_TIMEOUT_MILLIS);
         link.batch_delivered = false;
         self.fetching.extend(ids.iter().map(|id| (*id, peer)));
         (peer, Message::Request(ids.iter().copied().map(Item::Block).collect()))
@@ -287,7 +297,7 @@ mod tests {
     use alloc::{format, string::String, vec};
     use core::ops::Range;
 
-    use health_chain_data::{TxId, sha256};
+    use health_chain_data::{Timestamp, TxId, sha256};
 
     use super::*;
     use crate::ports::Priority;
@@ -401,6 +411,32 @@ mod tests {
         let later = NOW.saturating_add(PAUSE_MILLIS);
         assert_eq!(sync.tick(later), []);
         assert_eq!(requested(&sync.pump(later, &view)).len(), 1);
+    }
+
+    #[test]
+    fn a_missing_block_is_asked_of_who_sent_its_header() {
+        let mut sync = sync(&["a", "b"]);
+        for (name, claimed) in [("liar", 1_000), ("dead", 900)] {
+            sync.joined(peer(name), Height(claimed));
+            sync.headers(&peer(name), &[], Verdict::Known);
+        }
+        let header = Header { version: 1, parent: id(0), root: sha256(b""), time: Timestamp(1), seal: vec![] };
+        sync.headers(&peer("a"), core::slice::from_ref(&header), Verdict::Accepted(Priority::Chain));
+        let view = View { headers: 1, missing: vec![header.id()] };
+        assert_eq!(requested(&sync.pump(NOW, &view)).into_keys().collect::<Vec<_>>(), [peer("a")]);
+    }
+
+    #[test]
+    fn who_sends_nothing_of_a_request_is_not_waited_for_as_long_as_for_all_of_it() {
+        let view = view(1..2);
+        let mut sync = sync(&["a", "b"]);
+        let first = *requested(&sync.pump(NOW, &view)).keys().next().unwrap();
+        let late = NOW.saturating_add(FIRST_BLOCK_TIMEOUT_MILLIS);
+        assert_eq!(sync.tick(Millis(late.0 - 1)), []);
+        assert_eq!(sync.pump(Millis(late.0 - 1), &view), []);
+        sync.tick(late);
+        let second = *requested(&sync.pump(late, &view)).keys().next().unwrap();
+        assert_ne!(first, second);
     }
 
     #[test]
