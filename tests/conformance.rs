@@ -1,13 +1,17 @@
 //! Every implementation of a seam goes through the suite of that seam.
 
-use std::net::Ipv4Addr;
+use std::{net::Ipv4Addr, num::NonZeroUsize};
 
 use health_chain::{
-    application::objects::{FolderObjects, MemoryObjects},
+    application::{
+        node::ParallelVerifier,
+        objects::{FolderObjects, MemoryObjects},
+    },
     consensus::{ConsensusParameters, Solo, SoloParameters},
     consensus_pow::{PowParameters, ProofOfWork, Retarget, Seal},
     data::{
         Genesis, SecretKey, Timestamp,
+        batch::BatchVerifier,
         ports::{ScalarHasher, SingleVerifier},
         sha256,
         state::MemoryStore,
@@ -41,6 +45,18 @@ fn scalar_hasher() {
 #[test]
 fn single_verifier() {
     conformance::verifier(&SingleVerifier);
+}
+
+#[test]
+fn batch_verifier() {
+    conformance::verifier(&BatchVerifier);
+}
+
+#[test]
+fn parallel_verifier() {
+    for threads in [1, 2, 5] {
+        conformance::verifier(&ParallelVerifier::new(NonZeroUsize::new(threads).expect("not zero")));
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod core;
 mod local;
 mod service;
 mod stepped;
+mod verifier;
 
 use std::{
     sync::{Arc, mpsc},
@@ -20,7 +21,7 @@ use health_chain_consensus::{
 };
 use health_chain_data::{
     Block, BlockId, ChainId, Genesis, Hash, Height, Lock, Millis, Transaction, TxId,
-    ports::{BatchHasher, ChainStore, ScalarHasher, SingleVerifier, StoreError, Verifier},
+    ports::{BatchHasher, ChainStore, ScalarHasher, StoreError, Verifier},
     state::state_hash,
 };
 use health_chain_incentive::{
@@ -37,6 +38,7 @@ pub use self::{
     local::SubmitError,
     service::{NoService, Service},
     stepped::{Answer, SteppedNode},
+    verifier::ParallelVerifier,
 };
 use self::{
     core::{Command, Core},
@@ -183,7 +185,7 @@ impl NodeBuilder {
             engine,
             executor,
             reward,
-            verifier: Arc::new(SingleVerifier),
+            verifier: Arc::new(ParallelVerifier::default()),
             hasher: Arc::new(ScalarHasher),
         };
         Self {
@@ -200,7 +202,7 @@ impl NodeBuilder {
         }
     }
 
-    /// Verifies signatures with `verifier` instead of one after the other.
+    /// Verifies signatures with `verifier` instead of in batches on all cores ([`ParallelVerifier`]).
     #[must_use]
     pub fn verifier(mut self, verifier: Arc<dyn Verifier>) -> Self {
         self.parts.verifier = verifier;

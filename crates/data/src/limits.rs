@@ -28,6 +28,8 @@ pub const MAX_NAME_BYTES: usize = 64;
 pub const MAX_CHANGES_BYTES: usize = 64 * MAX_BLOCK_BYTES;
 /// Sections of one genesis document.
 pub const MAX_GENESIS_SECTIONS: usize = 16;
+/// Claims that are verified together. More than this are verified in several batches, so that memory stays small.
+pub const MAX_BATCH_CLAIMS: usize = 2_048;
 
 const _: () = {
     assert!(MAX_PAYLOAD_BYTES < MAX_TRANSACTION_BYTES);
