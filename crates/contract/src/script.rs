@@ -14,6 +14,7 @@
 //! # Ok::<(), health_chain_contract::script::AssemblyError>(())
 //! ```
 
+mod builder;
 pub mod ecdsa;
 mod encoding;
 mod fault;
@@ -28,6 +29,7 @@ mod stack;
 mod text;
 mod verify;
 
+pub use builder::Builder;
 pub use fault::Fault;
 pub use flags::Flags;
 pub use instruction::{Instruction, Instructions, is_push_only};

@@ -5,11 +5,18 @@
 //! a lock of any other form is run as well, and one that nobody could ever unlock is refused when the output is made.
 
 mod cost;
+mod escrow;
+mod hash_lock;
+mod oracle;
+mod reader;
 mod signatures;
 mod template;
 
+pub use escrow::Escrow;
+pub use hash_lock::HashLock;
+pub use oracle::OraclePayout;
 pub use signatures::data_message;
-pub use template::{Multisig, Template, key_witness, multisig_witness};
+pub use template::{Multisig, Template, key_hash_witness, key_witness, multisig_witness, script_hash_witness};
 
 use alloc::{boxed::Box, vec::Vec};
 

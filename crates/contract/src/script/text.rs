@@ -9,6 +9,7 @@ use core::fmt;
 use thiserror::Error;
 
 use super::{
+    builder::Builder,
     fault::Fault,
     instruction::{Instruction, Instructions},
     number,
@@ -46,46 +47,29 @@ pub enum AssemblyError {
 /// # Errors
 /// The first word that can't be read.
 pub fn assemble(text: &str) -> Result<Vec<u8>, AssemblyError> {
-    let mut script = Vec::new();
+    let mut script = Builder::default();
     for (position, word) in text.split_whitespace().enumerate() {
-        assemble_word(&mut script, word, position)?;
+        script = assemble_word(script, word, position)?;
     }
-    Ok(script)
+    Ok(script.into_bytes())
 }
 
-fn assemble_word(script: &mut Vec<u8>, word: &str, position: usize) -> Result<(), AssemblyError> {
+fn assemble_word(script: Builder, word: &str, position: usize) -> Result<Builder, AssemblyError> {
     let hex = |digits: &str| hex::decode(digits).map_err(|_| AssemblyError::Hex { word: position });
     if let Some(digits) = word.strip_prefix("0x") {
-        script.extend(hex(digits)?);
-    } else if let Some(digits) = word.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')) {
-        push_data(script, &hex(digits)?);
-    } else if let Some(text) = word.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')) {
-        push_data(script, text.as_bytes());
-    } else if let Ok(number) = word.parse::<i64>() {
-        if number::encode(number).len() > MAX_LOCK_TIME_NUMBER_BYTES {
-            return Err(AssemblyError::Number { word: position });
-        }
-        push_number(script, number);
-    } else {
-        script.push(Opcode::named(word).ok_or(AssemblyError::UnknownWord { word: position })?.0);
+        return Ok(script.raw(&hex(digits)?));
     }
-    Ok(())
-}
-
-/// Appends the shortest push of `data`.
-pub(crate) fn push_data(script: &mut Vec<u8>, data: &[u8]) {
-    let opcode = Opcode::shortest_push(data);
-    script.push(opcode.0);
-    if opcode.small_number().is_none() {
-        let length = (data.len() as u32).to_le_bytes();
-        script.extend_from_slice(&length[..opcode.length_bytes()]);
-        script.extend_from_slice(data);
+    if let Some(digits) = word.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')) {
+        return Ok(script.data(&hex(digits)?));
     }
-}
-
-/// Appends the shortest push of `number`.
-pub(crate) fn push_number(script: &mut Vec<u8>, number: i64) {
-    push_data(script, &number::encode(number));
+    if let Some(text) = word.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')) {
+        return Ok(script.data(text.as_bytes()));
+    }
+    if let Ok(number) = word.parse::<i64>() {
+        let takes = number::encode(number).len() <= MAX_LOCK_TIME_NUMBER_BYTES;
+        return if takes { Ok(script.number(number)) } else { Err(AssemblyError::Number { word: position }) };
+    }
+    Opcode::named(word).map(|opcode| script.opcode(opcode)).ok_or(AssemblyError::UnknownWord { word: position })
 }
 
 /// A script that prints as assembly which [`assemble`] turns back into the same bytes, whatever they are. With `{:#}` it prints one

@@ -4,26 +4,64 @@ use alloc::{collections::BTreeSet, vec::Vec};
 
 use health_chain_data::{Lock, PublicKey, Signature, Witness, keys::PUBLIC_KEY_BYTES};
 
-use super::ScriptError;
-use crate::limits::MAX_MULTISIG_KEYS;
+use super::{Escrow, HashLock, OraclePayout, ScriptError, reader::Reader};
+use crate::{
+    limits::MAX_MULTISIG_KEYS,
+    script::{Builder, Opcode, hash160},
+};
 
 const PUSH_ONE: u8 = 0x01;
 const PUSH_KEY: u8 = PUBLIC_KEY_BYTES as u8;
 /// `OP_1`; the numbers up to 16 follow it.
-const OP_1: u8 = 0x51;
-/// The largest number with an opcode of its own; larger ones are pushed as a byte.
-const LARGEST_SMALL_NUMBER: u8 = 16;
-const OP_CHECKSIG: u8 = 0xac;
-const OP_CHECKMULTISIG: u8 = 0xae;
+const OP_1: u8 = Opcode::PUSH_1.0;
+const OP_16: u8 = Opcode::PUSH_16.0;
+const OP_CHECKSIG: u8 = Opcode::CHECKSIG.0;
+const OP_CHECKMULTISIG: u8 = Opcode::CHECKMULTISIG.0;
 
 /// A lock of a standard form.
+///
+/// ```
+/// use health_chain_contract::{script::Script, scripts::Template};
+/// use health_chain_data::SecretKey;
+///
+/// let heir = SecretKey::from_bytes(&[1; 32])?.public_key();
+/// let lock = Template::NotBefore { lock_time: 1_800_000_000, key: heir }.lock();
+/// assert!(Script(&lock.0).to_string().starts_with("<00d2496b> CHECKLOCKTIMEVERIFY DROP"));
+/// assert_eq!(Template::parse(&lock)?, Template::NotBefore { lock_time: 1_800_000_000, key: heir });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Template {
-    /// One key: `PUSH32 <key> OP_CHECKSIG`.
+    /// One key: `PUSH32 <key> OP_CHECKSIG`. Witness: [`key_witness`].
     Key(PublicKey),
-    /// Some of several keys: `<m> (PUSH32 <key>)... <n> OP_CHECKMULTISIG`.
+    /// Some of several keys: `<m> (PUSH32 <key>)... <n> OP_CHECKMULTISIG`. Witness: [`multisig_witness`].
     Multisig(Multisig),
+    /// One key that shows only when it spends: `DUP HASH160 <hash> EQUALVERIFY CHECKSIG`. Witness: [`key_hash_witness`].
+    KeyHash([u8; 20]),
+    /// A script that shows only when it is run (BIP16): `HASH160 <hash> EQUAL`. Witness: [`script_hash_witness`].
+    ScriptHash([u8; 20]),
+    /// One key, in a transaction with this lock time or a later one of its unit (BIP65):
+    /// `<lock time> CHECKLOCKTIMEVERIFY DROP <key> CHECKSIG`. Witness: [`key_witness`].
+    NotBefore {
+        /// A height, or a time in seconds, as a transaction's lock time.
+        lock_time: u32,
+        /// Whose.
+        key: PublicKey,
+    },
+    /// One key, once the output has an age (BIP112): `<sequence> CHECKSEQUENCEVERIFY DROP <key> CHECKSIG`. Witness: [`key_witness`].
+    Aged {
+        /// The age as an input's sequence writes it (BIP68).
+        sequence: u32,
+        /// Whose.
+        key: PublicKey,
+    },
+    /// Two of buyer, seller and arbiter, or the buyer alone after a deadline.
+    Escrow(Escrow),
+    /// Whoever shows what was hashed, or the payer after a deadline.
+    HashLock(HashLock),
+    /// Whom it was promised to if enough oracles attest to it, or the payer after a deadline.
+    OraclePayout(OraclePayout),
 }
 
 /// `threshold` of `keys`, checked when it is made: 1 <= threshold <= keys <= [`MAX_MULTISIG_KEYS`], no key twice.
@@ -34,6 +72,24 @@ pub struct Multisig {
 }
 
 impl Multisig {
+    /// `threshold` of `keys`.
+    ///
+    /// # Errors
+    /// Where there are too many keys or two alike, or the threshold is zero or beyond them.
+    pub fn new(threshold: usize, keys: Vec<PublicKey>) -> Result<Self, ScriptError> {
+        if keys.len() > MAX_MULTISIG_KEYS {
+            return Err(ScriptError::TooManyKeys { keys: keys.len() });
+        }
+        if threshold == 0 || threshold > keys.len() {
+            return Err(ScriptError::Threshold { threshold, keys: keys.len() });
+        }
+        let mut seen = BTreeSet::new();
+        match keys.iter().position(|key| !seen.insert(key)) {
+            Some(position) => Err(ScriptError::DuplicateKey { position }),
+            None => Ok(Self { threshold, keys }),
+        }
+    }
+
     /// How many signatures it takes.
     pub const fn threshold(&self) -> usize {
         self.threshold
@@ -51,59 +107,87 @@ impl Template {
     /// # Errors
     /// Where there are too many keys or two alike, or the threshold is zero or beyond them.
     pub fn multisig(threshold: usize, keys: Vec<PublicKey>) -> Result<Self, ScriptError> {
-        if keys.len() > MAX_MULTISIG_KEYS {
-            return Err(ScriptError::TooManyKeys { keys: keys.len() });
-        }
-        if threshold == 0 || threshold > keys.len() {
-            return Err(ScriptError::Threshold { threshold, keys: keys.len() });
-        }
-        let mut seen = BTreeSet::new();
-        match keys.iter().position(|key| !seen.insert(key)) {
-            Some(position) => Err(ScriptError::DuplicateKey { position }),
-            None => Ok(Self::Multisig(Multisig { threshold, keys })),
-        }
+        Multisig::new(threshold, keys).map(Self::Multisig)
+    }
+
+    /// The hash of `key` in its place.
+    pub fn key_hash(key: &PublicKey) -> Self {
+        Self::KeyHash(hash160(key.as_bytes()))
+    }
+
+    /// The hash of `script` in its place. A script of more than 520 bytes can't be unlocked so.
+    pub fn script_hash(script: &[u8]) -> Self {
+        Self::ScriptHash(hash160(script))
     }
 
     /// Reads a lock. Every lock that is read is written back by [`Template::lock`] with the same bytes.
     ///
     /// # Errors
-    /// The rule that the lock breaks.
+    /// The rule that the lock breaks; [`ScriptError::UnknownForm`] where it is a script of another form.
     pub fn parse(lock: &Lock) -> Result<Self, ScriptError> {
         match lock.0.as_slice() {
             [PUSH_KEY, key @ .., OP_CHECKSIG] if key.len() == PUBLIC_KEY_BYTES => Ok(Self::Key(public_key(key, 0)?)),
             [script @ .., OP_CHECKMULTISIG] => parse_multisig(script),
-            _ => Err(ScriptError::UnknownForm),
+            script => {
+                let read = Self::read(script).filter(|template| template.lock() == *lock);
+                read.ok_or(ScriptError::UnknownForm)
+            }
         }
+    }
+
+    /// The forms that the instructions tell; pushes may be longer than they should be.
+    fn read(script: &[u8]) -> Option<Self> {
+        let key_hash = |mut reader: Reader<'_>| {
+            let hash = reader.opcodes(&[Opcode::DUP, Opcode::HASH160])?.data()?;
+            reader.opcodes(&[Opcode::EQUALVERIFY, Opcode::CHECKSIG])?.end(Self::KeyHash(hash))
+        };
+        let script_hash = |mut reader: Reader<'_>| {
+            let hash = reader.opcodes(&[Opcode::HASH160])?.data()?;
+            reader.opcodes(&[Opcode::EQUAL])?.end(Self::ScriptHash(hash))
+        };
+        let timed = |opcode| {
+            let mut reader = Reader::of(script);
+            let number = reader.unsigned()?;
+            let key = reader.opcodes(&[opcode, Opcode::DROP])?.key()?;
+            reader.opcodes(&[Opcode::CHECKSIG])?.end((number, key))
+        };
+        let not_before = |(lock_time, key)| Self::NotBefore { lock_time, key };
+        let aged = |(sequence, key)| Self::Aged { sequence, key };
+        key_hash(Reader::of(script))
+            .or_else(|| script_hash(Reader::of(script)))
+            .or_else(|| timed(Opcode::CHECKLOCKTIMEVERIFY).map(not_before))
+            .or_else(|| timed(Opcode::CHECKSEQUENCEVERIFY).map(aged))
+            .or_else(|| Escrow::read(Reader::of(script)).map(Self::Escrow))
+            .or_else(|| HashLock::read(Reader::of(script)).map(Self::HashLock))
+            .or_else(|| OraclePayout::read(Reader::of(script)).map(Self::OraclePayout))
     }
 
     /// The lock's bytes.
     pub fn lock(&self) -> Lock {
-        let mut script = Vec::new();
-        match self {
-            Self::Key(key) => {
-                push_key(&mut script, key);
-                script.push(OP_CHECKSIG);
-            }
-            Self::Multisig(Multisig { threshold, keys }) => {
-                push_number(&mut script, *threshold);
-                keys.iter().for_each(|key| push_key(&mut script, key));
-                push_number(&mut script, keys.len());
-                script.push(OP_CHECKMULTISIG);
-            }
-        }
-        Lock(script)
-    }
-
-    /// Upper bound on the signature checks that spending costs.
-    pub fn signature_checks(&self) -> u32 {
-        match self {
-            Self::Key(_) => 1,
-            Self::Multisig(multisig) => multisig.keys.len() as u32,
-        }
+        let script = Builder::default();
+        let timed = |number: &u32, opcode, key: &PublicKey| {
+            let script = Builder::default().number(i64::from(*number)).opcodes(&[opcode, Opcode::DROP]);
+            script.data(key.as_bytes()).opcode(Opcode::CHECKSIG)
+        };
+        let script = match self {
+            Self::Key(key) => script.data(key.as_bytes()).opcode(Opcode::CHECKSIG),
+            Self::Multisig(multisig) => multisig_script(script, multisig),
+            Self::KeyHash(hash) => script
+                .opcodes(&[Opcode::DUP, Opcode::HASH160])
+                .data(hash)
+                .opcodes(&[Opcode::EQUALVERIFY, Opcode::CHECKSIG]),
+            Self::ScriptHash(hash) => script.opcode(Opcode::HASH160).data(hash).opcode(Opcode::EQUAL),
+            Self::NotBefore { lock_time, key } => timed(lock_time, Opcode::CHECKLOCKTIMEVERIFY, key),
+            Self::Aged { sequence, key } => timed(sequence, Opcode::CHECKSEQUENCEVERIFY, key),
+            Self::Escrow(escrow) => escrow.script(),
+            Self::HashLock(hash_lock) => hash_lock.script(),
+            Self::OraclePayout(payout) => payout.script(),
+        };
+        Lock(script.into_bytes())
     }
 }
 
-/// The witness for [`Template::Key`].
+/// The witness for [`Template::Key`], [`Template::NotBefore`] and [`Template::Aged`].
 pub fn key_witness(signature: &Signature) -> Witness {
     Witness::new([*signature.as_bytes()])
 }
@@ -112,6 +196,24 @@ pub fn key_witness(signature: &Signature) -> Witness {
 /// the order of the lock's keys.
 pub fn multisig_witness(signatures: &[Signature]) -> Witness {
     Witness::new([&[][..]].into_iter().chain(signatures.iter().map(|signature| &signature.as_bytes()[..])))
+}
+
+/// The witness for [`Template::KeyHash`].
+pub fn key_hash_witness(signature: &Signature, key: &PublicKey) -> Witness {
+    Witness::new([&signature.as_bytes()[..], key.as_bytes()])
+}
+
+/// The witness for [`Template::ScriptHash`]: what unlocks the script, and the script. What it signs has the script for its script code.
+pub fn script_hash_witness(mut witness: Witness, script: &[u8]) -> Witness {
+    witness.0.extend(Witness::new([script]).0);
+    witness
+}
+
+/// Appends `<m> <key>... <n> CHECKMULTISIG`.
+pub(super) fn multisig_script(script: Builder, Multisig { threshold, keys }: &Multisig) -> Builder {
+    let script = script.number(*threshold as i64);
+    let script = keys.iter().fold(script, |script, key| script.data(key.as_bytes()));
+    script.number(keys.len() as i64).opcode(Opcode::CHECKMULTISIG)
 }
 
 fn parse_multisig(script: &[u8]) -> Result<Template, ScriptError> {
@@ -137,24 +239,8 @@ fn public_key(bytes: &[u8], position: usize) -> Result<PublicKey, ScriptError> {
     PublicKey::from_bytes(bytes).map_err(|_| ScriptError::KeyNotOnCurve { position })
 }
 
-fn push_key(script: &mut Vec<u8>, key: &PublicKey) {
-    script.push(PUSH_KEY);
-    script.extend_from_slice(key.as_bytes());
-}
-
-/// Pushes 1 to 20 in the shortest form (BIP62).
-fn push_number(script: &mut Vec<u8>, number: usize) {
-    let number = u8::try_from(number).expect("a template's numbers are at most 20");
-    if number <= LARGEST_SMALL_NUMBER {
-        script.push(OP_1 - 1 + number);
-    } else {
-        script.extend_from_slice(&[PUSH_ONE, number]);
-    }
-}
-
-/// Reads what [`push_number`] writes, and nothing else.
+/// Reads 1 to 20 in the shortest form (BIP62), and nothing else.
 fn read_number(script: &[u8]) -> Result<(usize, &[u8]), ScriptError> {
-    const OP_16: u8 = OP_1 - 1 + LARGEST_SMALL_NUMBER;
     match script {
         [opcode @ OP_1..=OP_16, rest @ ..] => Ok((usize::from(opcode - OP_1 + 1), rest)),
         [PUSH_ONE, number @ 17..=20, rest @ ..] => Ok((usize::from(*number), rest)),
@@ -222,7 +308,7 @@ mod tests {
         assert_eq!(refusal(|bytes| *bytes = vec![0xae]), ScriptError::UnknownForm);
 
         let mut over = vec![0x51];
-        keys(21).iter().for_each(|key| push_key(&mut over, key));
+        keys(21).iter().for_each(|key| over.extend([&[PUSH_KEY][..], key.as_bytes()].concat()));
         over.extend_from_slice(&[0x01, 21, 0xae]);
         assert_eq!(Template::parse(&Lock(over)), Err(ScriptError::TooManyKeys { keys: 21 }));
     }
