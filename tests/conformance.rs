@@ -1,22 +1,40 @@
 //! Every implementation of a seam goes through the suite of that seam.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod common;
+
 use std::{net::Ipv4Addr, num::NonZeroUsize};
 
+use common::{
+    ACCREDITOR, GRANTEE, HOSPITAL, OWNER, START, block_on, contracts, fund, key, mint, output, point, public,
+    sign_spend, store_operation,
+};
 use health_chain::{
     application::{
+        identities::{Approval, Identities, Register},
         node::ParallelVerifier,
         objects::{FolderObjects, MemoryObjects},
+        payload::Payload,
+        ports::{Opaque, OwnerGrants, SeededEntropy, SystemEntropy},
+        records::{Grant, GrantTerms, Issue, Permissions, Position, Purpose, Records, Revoke},
     },
-    consensus::{ConsensusParameters, Solo, SoloParameters},
+    consensus::{
+        ConsensusParameters, Solo, SoloParameters,
+        ports::{AcceptAll, BlockContext, Executor, NoReward},
+    },
     consensus_pow::{PowParameters, ProofOfWork, Retarget, Seal},
+    contract::{Scripts, ports::NoProgram, scripts::Template},
     data::{
-        Genesis, SecretKey, Timestamp,
+        Amount, ChainId, Genesis, Height, Input, Kind, Lock, SecretKey, Signature, Timestamp, Transaction, Witness,
         batch::BatchVerifier,
-        ports::{ScalarHasher, SingleVerifier},
+        ports::{ChainStore, ScalarHasher, SingleVerifier},
         sha256,
-        state::MemoryStore,
+        state::{MemoryStore, Overlay},
     },
+    data_simd::{LaneHasher, kernels},
     data_sled::SledStore,
+    incentive::{SingleKey, kinds::TRANSFER, ports::Spend},
     network::{Address, MemoryHub, PeerId},
     network_quic::{QuicConfig, QuicTransport},
 };
@@ -40,6 +58,14 @@ fn sled_store() {
 #[test]
 fn scalar_hasher() {
     conformance::hasher(&ScalarHasher);
+}
+
+#[test]
+fn lane_hashers() {
+    conformance::hasher(&LaneHasher::detect());
+    for kernel in kernels() {
+        conformance::hasher(&LaneHasher::with(kernel).expect("a kernel that this processor has"));
+    }
 }
 
 #[test]
@@ -119,4 +145,174 @@ fn quic_transport() {
         let address = Address(transport.local_address().to_string());
         (Box::new(transport), address)
     });
+}
+
+fn genesis() -> Genesis {
+    common::genesis("conformance", ConsensusParameters::default())
+}
+
+/// Mints coins; then an object is stored, granted and revoked.
+fn records_and_money() -> Vec<Transaction> {
+    let chain = genesis().chain_id();
+    let coins = mint(chain, 1, &[1_000; 4]);
+    let [store, grant, revoke] = record_operations(chain);
+    let funded = |operation, index| fund(operation, chain, &coins, index, 10);
+    vec![coins.clone(), funded(store, 0), funded(grant, 1), revoke]
+}
+
+fn record_operations(chain: ChainId) -> [Transaction; 3] {
+    let store = store_operation(chain);
+    let at = |seq| Position { seq, ..store.position };
+    let terms = GrantTerms {
+        grantee: public(GRANTEE),
+        permissions: Permissions::READ,
+        purpose: Purpose::TREATMENT,
+        not_before: START,
+        not_after: Timestamp(START.0 + 1_000),
+        wrap_commit: sha256(b"wrap"),
+        payment: None,
+    };
+    let grant = Grant::sign(at(1), terms, &key(OWNER), &[0; 32]).unwrap();
+    let revoke = Revoke::sign(at(2), public(GRANTEE), &key(OWNER), &[0; 32]).unwrap();
+    [store.transaction(), grant.transaction(), revoke.transaction()]
+}
+
+fn register(chain: ChainId) -> Transaction {
+    let mut register = Register::sign(chain, "a clinic", &key(9), &[0; 32]).unwrap();
+    register.approvals = vec![Approval::sign(0, &register.message(), &key(ACCREDITOR), &[0; 32]).unwrap()];
+    register.transaction()
+}
+
+#[test]
+fn accept_all_executor() {
+    let anything = [Transaction::new(Kind(7), vec![1]), Transaction::new(Kind(60_000), vec![])];
+    conformance::executor(&AcceptAll, &genesis(), &anything, &[]);
+}
+
+#[test]
+fn contracts_executor() {
+    let chain = genesis().chain_id();
+    let sound = records_and_money();
+    let mut unsound = sound.clone();
+    unsound.push(fund(Transaction::new(Kind(60_000), vec![]), chain, &sound[0], 2, 10));
+    unsound.push(fund(Transaction::new(TRANSFER, vec![1]), chain, &sound[0], 2, 10));
+    // Refused by the program when the ledger has taken it already.
+    unsound.push(fund(record_operations(chain)[1].clone(), chain, &sound[0], 2, 10));
+    conformance::executor(&*contracts().0, &genesis(), &sound, &unsound);
+}
+
+#[test]
+fn no_program() {
+    conformance::program(&NoProgram, &genesis(), &[], &[]);
+}
+
+#[test]
+fn records_program() {
+    let chain = genesis().chain_id();
+    let sound = record_operations(chain);
+    let mut unsound = sound.to_vec();
+    unsound.push(Issue::sign(chain, sha256(b"root"), 1, &key(HOSPITAL), &[0; 32]).unwrap().transaction());
+    conformance::program(&Records, &genesis(), &sound, &unsound);
+}
+
+#[test]
+fn identities_program() {
+    let chain = genesis().chain_id();
+    let unsound = [register(chain), register(ChainId(sha256(b"another")))];
+    conformance::program(&Identities::new(common::application()).unwrap(), &genesis(), &[register(chain)], &unsound);
+}
+
+#[test]
+fn no_reward() {
+    let genesis = genesis();
+    let context = BlockContext { chain: genesis.chain_id(), height: Height(1), median_time_past: START };
+    let block = |transactions| block_on(&genesis.block().header, Timestamp(START.0 + 1), transactions);
+    let coinbase = block(vec![Transaction::new(Kind::COINBASE, vec![])]);
+    let state = MemoryStore::default();
+    conformance::reward(&NoReward, &state, Amount::ZERO, &context, &block(vec![]), &[coinbase]);
+}
+
+/// A block whose one transfer pays a fee, which is the maker's.
+#[test]
+fn rewards() {
+    const FEE: u64 = 30;
+    let (genesis, (executor, rewards)) = (genesis(), contracts());
+    let chain = genesis.chain_id();
+    let context = BlockContext { chain, height: Height(1), median_time_past: START };
+    let mint = mint(chain, 1, &[1_000]);
+    let mut transfer = Transaction::new(TRANSFER, vec![]);
+    transfer.inputs = vec![Input { previous: point(&mint, 0), sequence: Input::FINAL }];
+    transfer.witnesses = vec![Witness::default()];
+    transfer.outputs = vec![output(1_000 - FEE)];
+    sign_spend(&mut transfer, chain, &[output(1_000)]);
+    let mut state = MemoryStore::default();
+    let mut overlay = Overlay::new(&state);
+    executor.genesis(&mut overlay, &genesis).unwrap();
+    for transaction in [&mint, &transfer] {
+        executor.apply(&mut overlay, transaction, &context, &mut vec![]).unwrap();
+    }
+    let changes = overlay.into_changes().unwrap();
+    state.commit(&changes).unwrap();
+
+    let block = |coinbase: Vec<Transaction>| {
+        let transactions = [coinbase, vec![mint.clone(), transfer.clone()]].concat();
+        block_on(&genesis.block().header, Timestamp(START.0 + 1), transactions)
+    };
+    let coinbase = |height, amount| rewards.coinbase(Height(height), Amount(amount), common::lock());
+    let greedy = [
+        block(vec![coinbase(1, FEE + 1)]),
+        block(vec![coinbase(2, FEE)]),
+        block(vec![coinbase(1, 1), coinbase(1, 2)]),
+        block(vec![Transaction { outputs: vec![], ..coinbase(1, 1) }]),
+        block(vec![Transaction { payload: vec![], ..coinbase(1, 1) }]),
+        block(vec![Transaction { outputs: vec![output(u64::MAX), output(1)], ..coinbase(1, 1) }]),
+    ];
+    for honest in [block(vec![coinbase(1, FEE)]), block(vec![coinbase(1, 1)]), block(vec![])] {
+        conformance::reward(&*rewards, &state, Amount(FEE), &context, &honest, &greedy);
+    }
+}
+
+fn signature(seed: u8, spend: &Spend<'_>) -> Signature {
+    key(seed).sign(&spend.message(&spend.spent.lock.0), &[0; 32])
+}
+
+#[test]
+fn single_key_spend_check() {
+    let unlock = |spend: &Spend<'_>| Witness::new([signature(OWNER, spend).0]);
+    let refused = [Lock(vec![]), Lock(vec![0x51]), Lock(vec![0x20; 34])];
+    conformance::spend_check(&SingleKey, &SingleKey::lock(&public(OWNER)), unlock, &refused);
+}
+
+#[test]
+fn scripts_spend_check() {
+    let refused = [Lock(vec![]), Lock(vec![0x6a]), Lock(vec![0x20; 3])];
+    let one = |spend: &Spend<'_>| Witness::new([signature(OWNER, spend).0]);
+    conformance::spend_check(&Scripts, &Template::Key(public(OWNER)).lock(), one, &refused);
+    let two_of_three = Template::multisig(2, vec![public(OWNER), public(GRANTEE), public(HOSPITAL)]).unwrap();
+    let two = |spend: &Spend<'_>| {
+        Witness::new([vec![], signature(OWNER, spend).0.to_vec(), signature(HOSPITAL, spend).0.to_vec()])
+    };
+    conformance::spend_check(&Scripts, &two_of_three.lock(), two, &refused);
+}
+
+#[test]
+fn owner_grants_policy() {
+    conformance::access_policy(&OwnerGrants);
+}
+
+#[test]
+fn opaque_format() {
+    conformance::record_format(&Opaque, &[b"", b"anything", &[0xff; 300]], &[]);
+}
+
+#[test]
+fn system_entropy() {
+    conformance::entropy(&mut SystemEntropy);
+}
+
+#[test]
+fn seeded_entropy() {
+    for seed in [0, 1, u64::MAX] {
+        conformance::entropy(&mut SeededEntropy::new(seed));
+    }
 }

@@ -1,15 +1,26 @@
 //! The suites, one per port.
 
+mod application;
+mod effects;
 mod engine;
+mod executor;
 mod hasher;
 mod objects;
+mod program;
+mod reward;
 mod signer;
+mod spend;
 mod store;
 mod transport;
 
+pub use application::{access_policy, entropy, record_format};
 pub use engine::engine;
+pub use executor::executor;
 pub use hasher::hasher;
 pub use objects::objects;
+pub use program::program;
+pub use reward::reward;
 pub use signer::{signer, verifier};
+pub use spend::spend_check;
 pub use store::store;
 pub use transport::transport;
