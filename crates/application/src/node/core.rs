@@ -37,6 +37,9 @@ const COMMANDS_PER_ROUND: usize = 32;
 /// How long a candidate block is searched for before it is built anew with what has arrived, in milliseconds.
 const REFRESH_MILLIS: u64 = 1000;
 
+/// How long to wait after an own block could not be stored before another one is made, in milliseconds.
+const RETRY_MILLIS: u64 = 1000;
+
 /// The time, in milliseconds since the Unix epoch.
 pub type Clock = Arc<dyn Fn() -> Millis + Send + Sync>;
 
@@ -75,6 +78,8 @@ pub(super) struct Core {
     commands: mpsc::Receiver<Command>,
     requests: BTreeMap<RequestId, Answer>,
     wake_engine_at: Option<Millis>,
+    /// An own block was refused: no change of the tip will start the next one.
+    retry_mining_at: Option<Millis>,
     next_tick: Millis,
 }
 
@@ -99,6 +104,7 @@ impl Core {
             commands,
             requests: BTreeMap::new(),
             wake_engine_at: None,
+            retry_mining_at: None,
             next_tick: Millis::ZERO,
         }
     }
@@ -192,6 +198,9 @@ impl Core {
         if self.wake_engine_at.is_some_and(|at| at <= now) {
             self.wake_engine_at = None;
             self.step_engine(EngineInput::Tick);
+        }
+        if self.retry_mining_at.is_some_and(|at| at <= now) {
+            self.restart_mining();
         }
         if self.next_tick > now {
             return;
@@ -302,6 +311,7 @@ impl Core {
     }
 
     fn restart_mining(&mut self) {
+        self.retry_mining_at = None;
         if let Some(cycle) = &mut self.cycle {
             cycle.tip_changed();
             self.step_engine(EngineInput::Tip);
@@ -372,7 +382,10 @@ impl Core {
                 return self.publish(vec![NodeEvent::Mined { id, height }]);
             }
             Ok(accepted) => debug!(%id, ?accepted, "own block came too late"),
-            Err(error) => warn!(%id, %error, "own block refused"),
+            Err(error) => {
+                warn!(%id, %error, "own block refused");
+                self.retry_mining_at = Some(self.local.now.saturating_add(RETRY_MILLIS));
+            }
         }
         if paused.is_some() {
             self.cycle = paused;

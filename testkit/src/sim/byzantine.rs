@@ -1,0 +1,175 @@
+//! Peers that lie. Each is a real node; what it sends is tampered with on its way out.
+
+use std::collections::BTreeMap;
+
+use health_chain::{
+    consensus::Solo,
+    data::{Block, BlockId, Body, Hash, Height, SecretKey, Transaction, codec, ports::ScalarHasher},
+    network::{Item, Message, Priority, message::EncodedTransaction},
+};
+
+use super::{fabric::NodeIndex, fault::Fault, random::Random};
+
+/// How many frames a replaying peer remembers.
+const REMEMBERED_FRAMES: usize = 256;
+/// One frame in so many is followed by an old one.
+const REPLAY_ONE_IN: u64 = 4;
+/// How far above its own a false tip is claimed to be.
+const FALSE_TIP_BLOCKS: u32 = 1_000;
+/// One block in so many has a sibling.
+const EQUIVOCATE_ONE_IN: u64 = 4;
+
+/// A frame to send.
+type Outgoing = (Priority, Vec<u8>);
+
+/// What a lying peer does to what it sends.
+pub(super) struct Tamper {
+    fault: Fault,
+    /// The authority's, where the fault is equivocation.
+    authority: Option<SecretKey>,
+    remembered: Vec<Outgoing>,
+    /// Whether a block of the authority has a sibling.
+    siblings: BTreeMap<BlockId, Option<Vec<u8>>>,
+}
+
+impl Tamper {
+    pub(super) fn new(fault: Fault, authority: Option<SecretKey>) -> Self {
+        Self { fault, authority, remembered: Vec::new(), siblings: BTreeMap::new() }
+    }
+
+    /// What leaves instead of `frame`, and what has fired how often.
+    pub(super) fn send(
+        &mut self,
+        to: NodeIndex,
+        priority: Priority,
+        frame: Vec<u8>,
+        random: &mut Random,
+    ) -> (Vec<Outgoing>, BTreeMap<Fault, u64>) {
+        let Ok(message) = Message::decode(&frame) else { return (vec![(priority, frame)], BTreeMap::new()) };
+        let is_first = matches!(message, Message::Hello(_) | Message::Ready);
+        let sent = match self.fault {
+            Fault::Withhold => withhold(message),
+            Fault::FalseTip => claim(message, random),
+            Fault::InvalidBlock => spoil_block(message, random),
+            Fault::InvalidTransaction => spoil_transactions(message, random),
+            Fault::Replay if !is_first => return self.replay(priority, frame, random),
+            Fault::Equivocation => return self.equivocate(to, priority, frame, message, random),
+            _ => None,
+        };
+        match sent {
+            None => (vec![(priority, frame)], BTreeMap::new()),
+            Some(messages) => {
+                let frames = messages.iter().map(|message| (priority, message.encode())).collect();
+                (frames, BTreeMap::from([(self.fault, 1)]))
+            }
+        }
+    }
+
+    fn replay(
+        &mut self,
+        priority: Priority,
+        frame: Vec<u8>,
+        random: &mut Random,
+    ) -> (Vec<Outgoing>, BTreeMap<Fault, u64>) {
+        let mut frames = vec![(priority, frame.clone())];
+        let mut fired = BTreeMap::new();
+        if !self.remembered.is_empty() && random.one_in(REPLAY_ONE_IN) {
+            frames.push(self.remembered[random.index(self.remembered.len())].clone());
+            fired.insert(Fault::Replay, 1);
+        }
+        if self.remembered.len() < REMEMBERED_FRAMES {
+            self.remembered.push((priority, frame));
+        } else {
+            let at = random.index(REMEMBERED_FRAMES);
+            self.remembered[at] = (priority, frame);
+        }
+        (frames, fired)
+    }
+
+    /// Half of the peers get a block's sibling before the block.
+    fn equivocate(
+        &mut self,
+        to: NodeIndex,
+        priority: Priority,
+        frame: Vec<u8>,
+        message: Message,
+        random: &mut Random,
+    ) -> (Vec<Outgoing>, BTreeMap<Fault, u64>) {
+        let sibling = match (&message, &self.authority) {
+            (Message::Block(bytes), Some(authority)) if to % 2 == 1 => {
+                codec::decode::<Block>(bytes).ok().and_then(|block| {
+                    let known = self.siblings.entry(block.id());
+                    known
+                        .or_insert_with(|| random.one_in(EQUIVOCATE_ONE_IN).then(|| sibling(&block, authority)))
+                        .clone()
+                })
+            }
+            _ => None,
+        };
+        match sibling {
+            None => (vec![(priority, frame)], BTreeMap::new()),
+            Some(bytes) => {
+                let first = (priority, Message::Block(bytes).encode());
+                (vec![first, (priority, frame)], BTreeMap::from([(Fault::Equivocation, 1)]))
+            }
+        }
+    }
+}
+
+/// Another block at the same height, sealed as well as the first: an empty one.
+fn sibling(block: &Block, authority: &SecretKey) -> Vec<u8> {
+    let body = Body::default();
+    let mut header = block.header.clone();
+    header.root = body.root(&ScalarHasher);
+    header.time = header.time.saturating_add(1);
+    header.seal = authority.sign(&Solo::message(&header), &[0; 32]).as_bytes().to_vec();
+    codec::encode(&Block { header, body })
+}
+
+fn withhold(message: Message) -> Option<Vec<Message>> {
+    matches!(message, Message::Block(_) | Message::Transactions(_)).then(Vec::new)
+}
+
+fn claim(message: Message, random: &mut Random) -> Option<Vec<Message>> {
+    match message {
+        Message::Hello(mut hello) => {
+            hello.tip = BlockId(Hash(random.bytes()));
+            hello.height = Height(hello.height.0 + FALSE_TIP_BLOCKS);
+            Some(vec![Message::Hello(hello)])
+        }
+        Message::Announce(mut items) => {
+            items.push(Item::Block(BlockId(Hash(random.bytes()))));
+            Some(vec![Message::Announce(items)])
+        }
+        _ => None,
+    }
+}
+
+fn spoil_block(message: Message, random: &mut Random) -> Option<Vec<Message>> {
+    let Message::Block(bytes) = message else { return None };
+    let mut block: Block = codec::decode(&bytes).ok()?;
+    match random.below(3) {
+        0 => block.header.seal[0] ^= 1,
+        1 => block.header.root = Hash(random.bytes()),
+        _ => block.body.0.push(Transaction::new(health_chain::data::Kind::COINBASE, Vec::new())),
+    }
+    Some(vec![Message::Block(codec::encode(&block))])
+}
+
+fn spoil_transactions(message: Message, random: &mut Random) -> Option<Vec<Message>> {
+    let Message::Transactions(mut batch) = message else { return None };
+    for entry in &mut batch {
+        let Ok(mut transaction) = codec::decode::<Transaction>(&entry.0) else { continue };
+        match random.below(3) {
+            0 => transaction.version += 1,
+            1 => {
+                if let Some(last) = transaction.payload.last_mut() {
+                    *last ^= 1;
+                }
+            }
+            _ => transaction.kind = health_chain::data::Kind::COINBASE,
+        }
+        *entry = EncodedTransaction(codec::encode(&transaction));
+    }
+    Some(vec![Message::Transactions(batch)])
+}

@@ -1,0 +1,484 @@
+//! Virtual time, the links between nodes, and everything that waits to happen.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use health_chain::{
+    application::node::Report,
+    consensus::ports::{SearchTask, Searcher},
+    data::{Hash, Millis, sha256, tagged_hash},
+    network::{
+        Address, Direction, Event, PeerId, Priority, Transport, TransportError,
+        limits::{MAX_FRAME_BYTES, PEER_QUEUE_BYTES},
+        ports::Waker,
+    },
+};
+
+use super::{
+    byzantine::Tamper,
+    disk::Disk,
+    fault::{Counts, Fault},
+    random::Random,
+};
+
+/// How long a connection lives on when nothing comes through any more, at most, in milliseconds.
+const IDLE_MILLIS: u64 = 30_000;
+/// How long a dial waits for an answer, in milliseconds.
+const DIAL_MILLIS: u64 = 5_000;
+/// Bytes that a link carries in a millisecond.
+const BYTES_PER_MILLI: u64 = 1_250;
+
+/// A node's place in the simulation, from 0.
+pub(super) type NodeIndex = usize;
+
+/// What happens at some moment.
+pub(super) enum Wake {
+    /// A node has a turn because time has passed. Void if the node has been started again since.
+    Turn { node: NodeIndex, life: u64 },
+    /// Something arrives at a node over a connection; void if that has ended before.
+    Deliver { link: u64, from: NodeIndex, to: NodeIndex, event: Event, bytes: usize },
+    /// A dial has failed.
+    DialFailed { node: NodeIndex, life: u64, address: Address },
+    /// A dial reaches its node.
+    Dialled { from: NodeIndex, life: u64, to: NodeIndex, address: Address },
+    /// A connection through which nothing comes is given up by both.
+    IdleTimeout { link: u64 },
+    /// A search has found something, if it is still the same one.
+    Found { node: NodeIndex, search: u64 },
+    /// A fault begins.
+    Fault,
+    /// The network is whole again.
+    Mend,
+    /// A node is started again.
+    Restart(NodeIndex),
+    /// A disk has room again.
+    Room(NodeIndex),
+    /// A patient does something.
+    Patient(usize),
+    /// An institute wants to read.
+    Reader(usize),
+    /// The checkers look.
+    Check,
+    /// From now on there are no faults.
+    Heal,
+}
+
+/// Which nodes reach which.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Partition {
+    None,
+    Halves(Vec<bool>),
+    Ring,
+    OneWay(NodeIndex),
+}
+
+struct Link {
+    serial: u64,
+    /// Per direction (from the lower index, from the higher) and priority: when the last frame arrives.
+    last: [[u64; 3]; 2],
+    queued_bytes: [usize; 2],
+    /// A frame was lost; nothing comes through until the connection is given up.
+    is_broken: [bool; 2],
+}
+
+struct Search {
+    serial: u64,
+    task: SearchTask,
+}
+
+/// How links behave.
+#[derive(Debug, Clone)]
+pub(super) struct LinkRules {
+    pub(super) delay_millis: (u64, u64),
+    pub(super) loss_one_in: u64,
+    pub(super) reorders: bool,
+}
+
+/// Everything that nodes share. One lock, held for the length of one call.
+#[derive(Clone)]
+pub(super) struct Fabric(Arc<Mutex<Shared>>);
+
+pub(super) struct Shared {
+    pub(super) now: u64,
+    pub(super) random: Random,
+    pub(super) partition: Partition,
+    pub(super) counts: Counts,
+    pub(super) rules: LinkRules,
+    pub(super) trace: Hash,
+    pub(super) frames: u64,
+    pub(super) peak_queued_bytes: usize,
+    wakes: BTreeMap<(u64, u64), Wake>,
+    sequence: u64,
+    links: BTreeMap<(NodeIndex, NodeIndex), Link>,
+    inboxes: Vec<VecDeque<Event>>,
+    lives: Vec<Option<u64>>,
+    skews: Vec<i64>,
+    indexes: BTreeMap<PeerId, NodeIndex>,
+    addresses: BTreeMap<Address, NodeIndex>,
+    searches: Vec<Option<Search>>,
+    reports: Vec<Option<Arc<Report>>>,
+    mean_search_millis: f64,
+}
+
+impl Fabric {
+    pub(super) fn new(nodes: usize, start: Millis, random: Random, rules: LinkRules, mean_search_millis: f64) -> Self {
+        Self(Arc::new(Mutex::new(Shared {
+            now: start.0,
+            random,
+            partition: Partition::None,
+            counts: Counts::new(),
+            rules,
+            trace: Hash::ZERO,
+            frames: 0,
+            peak_queued_bytes: 0,
+            wakes: BTreeMap::new(),
+            sequence: 0,
+            links: BTreeMap::new(),
+            inboxes: (0..nodes).map(|_| VecDeque::new()).collect(),
+            lives: vec![None; nodes],
+            skews: vec![0; nodes],
+            indexes: (0..nodes).map(|node| (peer(node), node)).collect(),
+            addresses: (0..nodes).map(|node| (address(node), node)).collect(),
+            searches: (0..nodes).map(|_| None).collect(),
+            reports: (0..nodes).map(|_| None).collect(),
+            mean_search_millis,
+        })))
+    }
+
+    pub(super) fn with<R>(&self, act: impl FnOnce(&mut Shared) -> R) -> R {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A node's end; it counts as alive from now on.
+    pub(super) fn join(&self, node: NodeIndex, disk: Disk, tamper: Option<Tamper>) -> SimulatedTransport {
+        let life = self.with(|shared| {
+            shared.sequence += 1;
+            shared.lives[node] = Some(shared.sequence);
+            shared.sequence
+        });
+        SimulatedTransport { fabric: self.clone(), node, life, disk, tamper }
+    }
+
+    /// A node's clock.
+    pub(super) fn clock(&self, node: NodeIndex) -> Millis {
+        self.with(|shared| Millis(shared.now.saturating_add_signed(shared.skews[node])))
+    }
+
+    pub(super) fn searcher(&self, node: NodeIndex, report: Report) -> SimulatedSearcher {
+        self.with(|shared| shared.reports[node] = Some(Arc::new(report)));
+        SimulatedSearcher { fabric: self.clone(), node }
+    }
+
+    /// The task of a search that has found something, and whom to tell; none if the search was given up.
+    pub(super) fn found(&self, node: NodeIndex, search: u64) -> Option<(SearchTask, Arc<Report>)> {
+        self.with(|shared| {
+            let found = shared.searches[node].take_if(|current| current.serial == search)?;
+            Some((found.task, shared.reports[node].clone()?))
+        })
+    }
+}
+
+/// The name under which a node is known and reached.
+pub(super) fn peer(node: NodeIndex) -> PeerId {
+    PeerId(sha256(&(node as u64).to_le_bytes()))
+}
+
+/// Where a node is reached.
+pub(super) fn address(node: NodeIndex) -> Address {
+    Address(format!("10.0.{node}.1:7070"))
+}
+
+impl Shared {
+    pub(super) fn after(&mut self, millis: u64, wake: Wake) {
+        self.sequence += 1;
+        self.wakes.insert((self.now.saturating_add(millis), self.sequence), wake);
+    }
+
+    /// The next thing to happen; time moves on to it.
+    pub(super) fn next(&mut self) -> Option<Wake> {
+        let ((at, _), wake) = self.wakes.pop_first()?;
+        self.now = at;
+        Some(wake)
+    }
+
+    pub(super) fn life(&self, node: NodeIndex) -> Option<u64> {
+        self.lives[node]
+    }
+
+    pub(super) fn count(&mut self, fault: Fault) {
+        *self.counts.entry(fault).or_default() += 1;
+    }
+
+    pub(super) fn note(&mut self, what: &[u8]) {
+        self.trace = tagged_hash("HC/trace/v1", &[self.trace.as_bytes(), &self.now.to_le_bytes(), what]);
+    }
+
+    pub(super) fn set_skew(&mut self, node: NodeIndex, skew_millis: i64) {
+        self.skews[node] = skew_millis;
+    }
+
+    /// Hands over what arrives. Returns the node that has something to do now.
+    pub(super) fn deliver(
+        &mut self,
+        link: u64,
+        from: NodeIndex,
+        to: NodeIndex,
+        event: Event,
+        bytes: usize,
+    ) -> Option<NodeIndex> {
+        let found = self.links.get_mut(&pair(from, to)).filter(|found| found.serial == link)?;
+        found.queued_bytes[side(from, to)] -= bytes;
+        if let Event::Received { frame, .. } = &event {
+            self.note(&[&(to as u64).to_le_bytes()[..], frame].concat());
+            self.frames += 1;
+        }
+        self.inboxes[to].push_back(event);
+        Some(to)
+    }
+
+    /// Connects two nodes, where that is possible.
+    pub(super) fn dialled(&mut self, from: NodeIndex, life: u64, to: NodeIndex, address: Address) {
+        if self.lives[from] != Some(life) {
+            return;
+        }
+        if self.lives[to].is_none() || self.links.contains_key(&pair(from, to)) || !self.is_open(from, to) {
+            return self.inboxes[from].push_back(Event::DialFailed { address });
+        }
+        self.sequence += 1;
+        let serial = self.sequence;
+        let link = Link { serial, last: [[0; 3]; 2], queued_bytes: [0; 2], is_broken: [false; 2] };
+        self.links.insert(pair(from, to), link);
+        let seen = Address(format!("10.0.{from}.1:{}", 40_000 + serial % 20_000));
+        let event = Event::Connected { peer: peer(from), address: seen, direction: Direction::Inbound };
+        self.inboxes[from].push_back(Event::Connected { peer: peer(to), address, direction: Direction::Outbound });
+        self.inboxes[to].push_back(event);
+        // Both have it in their inboxes; each takes it in its next turn.
+        for node in [from, to] {
+            let life = self.lives[node].expect("both are alive");
+            self.after(0, Wake::Turn { node, life });
+        }
+    }
+
+    pub(super) fn dial_failed(&mut self, node: NodeIndex, life: u64, address: Address) {
+        if self.lives[node] == Some(life) {
+            self.inboxes[node].push_back(Event::DialFailed { address });
+        }
+    }
+
+    /// Gives up a connection on both sides.
+    pub(super) fn time_out(&mut self, link: u64) {
+        let found = self.links.iter().find(|(_, found)| found.serial == link).map(|(pair, _)| *pair);
+        if let Some((low, high)) = found {
+            self.links.remove(&(low, high));
+            self.inboxes[low].push_back(Event::Closed { peer: peer(high) });
+            self.inboxes[high].push_back(Event::Closed { peer: peer(low) });
+        }
+    }
+
+    /// Takes a node off the network: its peers hear of it in a while.
+    pub(super) fn leave(&mut self, node: NodeIndex) {
+        self.lives[node] = None;
+        self.inboxes[node].clear();
+        self.searches[node] = None;
+        self.reports[node] = None;
+        let gone: Vec<_> = self.links.keys().filter(|(low, high)| *low == node || *high == node).copied().collect();
+        for (low, high) in gone {
+            self.links.remove(&(low, high));
+            let other = if low == node { high } else { low };
+            self.inboxes[other].push_back(Event::Closed { peer: peer(node) });
+        }
+    }
+
+    /// Cuts what the new partition does not let through: such connections are given up after a while.
+    pub(super) fn divide(&mut self, partition: Partition) {
+        self.partition = partition;
+        let pairs: Vec<_> = self.links.keys().copied().collect();
+        for (low, high) in pairs {
+            let open = [self.reaches(low, high), self.reaches(high, low)];
+            if open == [true, true] {
+                continue;
+            }
+            let patience = self.random.between(IDLE_MILLIS / 3, IDLE_MILLIS);
+            let Some(link) = self.links.get_mut(&(low, high)) else { continue };
+            for (broken, open) in link.is_broken.iter_mut().zip(open) {
+                *broken |= !open;
+            }
+            let link = link.serial;
+            self.after(patience, Wake::IdleTimeout { link });
+        }
+    }
+
+    fn is_open(&self, one: NodeIndex, other: NodeIndex) -> bool {
+        self.reaches(one, other) && self.reaches(other, one)
+    }
+
+    fn reaches(&self, from: NodeIndex, to: NodeIndex) -> bool {
+        match &self.partition {
+            Partition::None => true,
+            Partition::Halves(sides) => sides[from] == sides[to],
+            Partition::Ring => {
+                let count = self.lives.len();
+                (from + 1) % count == to || (to + 1) % count == from
+            }
+            Partition::OneWay(mute) => from != *mute,
+        }
+    }
+
+    fn send(
+        &mut self,
+        from: NodeIndex,
+        to: NodeIndex,
+        priority: Priority,
+        frame: Vec<u8>,
+    ) -> Result<(), TransportError> {
+        if frame.len() > MAX_FRAME_BYTES {
+            return Err(TransportError::FrameTooLong { bytes: frame.len() });
+        }
+        let (bytes, side) = (frame.len(), side(from, to));
+        let (least, most) = self.rules.delay_millis;
+        let delay = self.random.between(least, most) + bytes as u64 / BYTES_PER_MILLI;
+        let is_lost = self.random.one_in(self.rules.loss_one_in);
+        let patience = self.random.between(least, IDLE_MILLIS / 10);
+        let link = self.links.get_mut(&pair(from, to)).ok_or(TransportError::NotConnected)?;
+        if link.queued_bytes[side] + bytes > PEER_QUEUE_BYTES {
+            return Err(TransportError::QueueFull);
+        }
+        let serial = link.serial;
+        if link.is_broken[side] {
+            return Ok(());
+        }
+        if is_lost {
+            link.is_broken = [true; 2];
+            self.count(Fault::Loss);
+            self.after(patience, Wake::IdleTimeout { link: serial });
+            return Ok(());
+        }
+        link.queued_bytes[side] += bytes;
+        self.peak_queued_bytes = self.peak_queued_bytes.max(link.queued_bytes[side]);
+        let last = &mut link.last[side];
+        let newest = last.iter().copied().max().unwrap_or(0);
+        // Each priority is a stream of its own: in order in itself, and in no order with the others.
+        let behind = if self.rules.reorders { last[priority as usize] } else { newest };
+        let at = (self.now + delay).max(behind);
+        last[priority as usize] = at;
+        if at < newest {
+            self.count(Fault::Reordering);
+        }
+        let event = Event::Received { peer: peer(from), frame };
+        self.after(at - self.now, Wake::Deliver { link: serial, from, to, event, bytes });
+        Ok(())
+    }
+}
+
+/// One node's end of the fabric.
+pub(super) struct SimulatedTransport {
+    fabric: Fabric,
+    node: NodeIndex,
+    life: u64,
+    disk: Disk,
+    tamper: Option<Tamper>,
+}
+
+impl Transport for SimulatedTransport {
+    fn local(&self) -> PeerId {
+        peer(self.node)
+    }
+
+    fn dial(&mut self, address: &Address) -> Result<(), TransportError> {
+        let (from, life, address) = (self.node, self.life, address.clone());
+        self.fabric.with(|shared| {
+            let to = shared.addresses.get(&address).copied();
+            let (least, most) = shared.rules.delay_millis;
+            let delay = shared.random.between(least, most);
+            match to.filter(|to| *to != from && shared.is_open(from, *to)) {
+                Some(to) => shared.after(2 * delay, Wake::Dialled { from, life, to, address }),
+                None => shared.after(DIAL_MILLIS, Wake::DialFailed { node: from, life, address }),
+            }
+        });
+        Ok(())
+    }
+
+    fn send(&mut self, id: &PeerId, priority: Priority, frame: Vec<u8>) -> Result<(), TransportError> {
+        // The dead send nothing, even if their turn has not ended.
+        if self.disk.is_dead() {
+            return Ok(());
+        }
+        let from = self.node;
+        let tamper = &mut self.tamper;
+        self.fabric.with(|shared| {
+            let to = shared.indexes.get(id).copied().ok_or(TransportError::NotConnected)?;
+            let Some(tamper) = tamper else { return shared.send(from, to, priority, frame) };
+            let (frames, fired) = tamper.send(to, priority, frame, &mut shared.random);
+            for (fault, times) in fired {
+                *shared.counts.entry(fault).or_default() += times;
+            }
+            frames.into_iter().try_for_each(|(priority, frame)| shared.send(from, to, priority, frame))
+        })
+    }
+
+    fn close(&mut self, id: &PeerId) {
+        let node = self.node;
+        self.fabric.with(|shared| {
+            let Some(other) = shared.indexes.get(id).copied() else { return };
+            if shared.links.remove(&pair(node, other)).is_some() {
+                shared.inboxes[other].push_back(Event::Closed { peer: peer(node) });
+            }
+        });
+    }
+
+    /// Never waits.
+    fn poll(&mut self, _: Duration) -> Option<Event> {
+        self.fabric.with(|shared| shared.inboxes[self.node].pop_front())
+    }
+
+    /// There is no wait to end.
+    fn waker(&self) -> Waker {
+        Arc::new(|| ())
+    }
+}
+
+/// Finds nonces when the odds say so, not when a processor does.
+pub(super) struct SimulatedSearcher {
+    fabric: Fabric,
+    node: NodeIndex,
+}
+
+impl Searcher for SimulatedSearcher {
+    fn search(&self, task: SearchTask) {
+        self.fabric.with(|shared| {
+            // Half of all hashes meet the easiest target; a harder one takes longer in proportion.
+            let mean = shared.mean_search_millis * expected_hashes(&task.target) / 2.0;
+            let after = shared.random.exponential(mean) as u64;
+            shared.sequence += 1;
+            let serial = shared.sequence;
+            shared.searches[self.node] = Some(Search { serial, task });
+            shared.after(after, Wake::Found { node: self.node, search: serial });
+        });
+    }
+
+    fn stop(&self) {
+        self.fabric.with(|shared| shared.searches[self.node] = None);
+    }
+
+    fn hashes(&self) -> u64 {
+        0
+    }
+}
+
+/// How many hashes it takes on average to find one of at most `target`, a little-endian number.
+fn expected_hashes(target: &[u8; 32]) -> f64 {
+    let share = target.iter().fold(0.0, |share, byte| (share + f64::from(*byte)) / 256.0);
+    if share > 0.0 { 1.0 / share } else { f64::INFINITY }
+}
+
+fn pair(one: NodeIndex, other: NodeIndex) -> (NodeIndex, NodeIndex) {
+    (one.min(other), one.max(other))
+}
+
+/// Which direction of the link between the two.
+const fn side(from: NodeIndex, to: NodeIndex) -> usize {
+    if from < to { 0 } else { 1 }
+}

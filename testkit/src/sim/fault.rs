@@ -1,0 +1,84 @@
+//! The kinds of faults, and how often each has fired.
+
+use std::collections::BTreeMap;
+
+/// A kind of fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fault {
+    /// A frame is lost, and its connection with it.
+    Loss,
+    /// A frame overtakes an earlier one of another priority.
+    Reordering,
+    /// The network falls into two halves.
+    Halves,
+    /// Nodes reach only their two neighbours.
+    Ring,
+    /// What one node sends reaches nobody; what others send reaches it.
+    OneWay,
+    /// A node dies between two turns, and is started again from its disk.
+    Crash,
+    /// A node dies in a commit, of which nothing is on the disk.
+    LostWrite,
+    /// A node dies in a commit that is on the disk, before it hears of that.
+    UnheardWrite,
+    /// One commit fails.
+    FailedCommit,
+    /// Commits fail for a while.
+    FullDisk,
+    /// A clock jumps.
+    ClockSkew,
+    /// A peer announces blocks and transactions, and does not deliver them.
+    Withhold,
+    /// A peer claims a tip that nobody has.
+    FalseTip,
+    /// A peer sends blocks that break a rule.
+    InvalidBlock,
+    /// A peer sends transactions that break a rule.
+    InvalidTransaction,
+    /// A peer sends again what it sent before.
+    Replay,
+    /// The authority signs two blocks of one height. Under [`Solo`](health_chain::consensus::Solo) only.
+    Equivocation,
+}
+
+impl Fault {
+    /// All kinds.
+    pub const ALL: [Self; 17] = [
+        Self::Loss,
+        Self::Reordering,
+        Self::Halves,
+        Self::Ring,
+        Self::OneWay,
+        Self::Crash,
+        Self::LostWrite,
+        Self::UnheardWrite,
+        Self::FailedCommit,
+        Self::FullDisk,
+        Self::ClockSkew,
+        Self::Withhold,
+        Self::FalseTip,
+        Self::InvalidBlock,
+        Self::InvalidTransaction,
+        Self::Replay,
+        Self::Equivocation,
+    ];
+
+    /// Whether the fault is a peer's own doing: each such kind has a node of its own.
+    pub const fn is_byzantine(self) -> bool {
+        matches!(self, Self::Withhold | Self::FalseTip | Self::InvalidBlock | Self::InvalidTransaction | Self::Replay)
+    }
+
+    /// Whether the fault begins at a moment that the simulator picks. Others lie in the links, or in a peer.
+    pub const fn is_scheduled(self) -> bool {
+        !self.is_byzantine() && !matches!(self, Self::Loss | Self::Reordering | Self::Equivocation)
+    }
+}
+
+/// How often each kind has fired.
+pub type Counts = BTreeMap<Fault, u64>;
+
+/// The kinds of `enabled` that have not fired in any of the runs whose counts were added up: a run with one of them has tested
+/// less than it says.
+pub fn silent(enabled: &[Fault], counts: &Counts) -> Vec<Fault> {
+    enabled.iter().filter(|fault| !counts.contains_key(fault)).copied().collect()
+}

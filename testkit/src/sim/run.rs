@@ -1,0 +1,455 @@
+//! The course of a run: one thing after the other, in virtual time.
+
+use std::sync::mpsc;
+
+use health_chain::{
+    application::{
+        gateway::{Request, Response},
+        node::{Answer, NodeEvent, SteppedNode},
+    },
+    consensus::{Weight, ports::SearchOutcome},
+    data::{BlockId, Millis, Transaction, codec, ports::BatchHasher, ports::ScalarHasher},
+};
+
+use super::{
+    Activity, Broken, Options, Report, Violation,
+    byzantine::Tamper,
+    check::Checks,
+    disk::Disk,
+    fabric::{Fabric, LinkRules, NodeIndex, Partition, Wake, peer},
+    fault::Fault,
+    random::Random,
+    users::{Operation, Patient, Wish},
+    world::{START, World, authority},
+};
+
+/// How often the checkers look, in milliseconds.
+const CHECK_MILLIS: u64 = 60_000;
+/// How long a node that does not start on a full disk waits before it tries again, in milliseconds.
+const RETRY_MILLIS: u64 = 10_000;
+/// How far clocks jump at most, in milliseconds.
+const MAX_SKEW_MILLIS: u64 = 45_000;
+/// How much of the healed time patients act on: afterwards they only make sure that what they signed is on the chain.
+const ACTIVE_SHARE: u64 = 4;
+
+pub(super) struct Simulation<'a> {
+    pub(super) options: &'a Options,
+    seed: u64,
+    pub(super) world: World,
+    pub(super) fabric: Fabric,
+    pub(super) nodes: Vec<Option<Running>>,
+    disks: Vec<Disk>,
+    /// What each node has had, durably: the weight of its chain and its tip.
+    durable: Vec<Option<(Weight, BlockId)>>,
+    pub(super) patients: Vec<Patient>,
+    questions: Vec<Question>,
+    random: Random,
+    pub(super) activity: Activity,
+    is_healed: bool,
+    checks: Checks,
+}
+
+pub(super) struct Running {
+    pub(super) node: SteppedNode,
+    events: mpsc::Receiver<NodeEvent>,
+}
+
+/// Something asked of a gateway.
+struct Question {
+    patient: usize,
+    about: About,
+    answer: Answer,
+}
+
+enum About {
+    /// Leave to read; what the gateway had acknowledged when it was asked.
+    Read { acknowledged: Option<u64> },
+    /// The withdrawal with this number.
+    Withdrawal { seq: u64 },
+}
+
+impl<'a> Simulation<'a> {
+    pub(super) fn new(options: &'a Options, seed: u64) -> Result<Self, Box<Violation>> {
+        assert!(options.nodes >= 3, "fewer than three nodes are no network");
+        assert!((1..options.nodes).contains(&options.gateways), "some honest nodes are gateways, and some are not");
+        let mut random = Random::new(seed);
+        let liars = options.liars();
+        let total = options.nodes + liars.len();
+        let gateways: Vec<NodeIndex> = (options.nodes - options.gateways..options.nodes).collect();
+        let world = World::new(options.consensus.clone(), options.interval_seconds, options.nodes, &gateways, total);
+        let rules = LinkRules {
+            delay_millis: options.delay_millis,
+            loss_one_in: if options.has(Fault::Loss) { options.loss_one_in } else { 0 },
+            reorders: options.has(Fault::Reordering),
+        };
+        let makers = (0..total).filter(|node| world.makes_blocks(*node)).count();
+        let mean_search_millis = f64::from(options.interval_seconds) * 1_000.0 * makers as f64;
+        let fabric = Fabric::new(total, Millis::from(START), Random::new(random.number()), rules, mean_search_millis);
+        let chain = world.genesis.chain_id();
+        let patients = (0..options.patients)
+            .map(|index| Patient::new(index, chain, random.index(options.nodes), gateways[index % gateways.len()]))
+            .collect();
+        let mut simulation = Self {
+            options,
+            seed,
+            world,
+            fabric,
+            nodes: (0..total).map(|_| None).collect(),
+            disks: (0..total).map(|_| Disk::default()).collect(),
+            durable: vec![None; total],
+            patients,
+            questions: Vec::new(),
+            random,
+            activity: Activity::default(),
+            is_healed: false,
+            checks: Checks::new(options.nodes),
+        };
+        for node in 0..total {
+            simulation.start(node)?;
+        }
+        simulation.plan();
+        Ok(simulation)
+    }
+
+    pub(super) fn run(mut self) -> Result<Report, Box<Violation>> {
+        let end = Millis::from(START).0 + self.options.hostile_millis + self.options.healed_millis;
+        loop {
+            let wake = self.fabric.with(|shared| shared.next()).expect("checks never end");
+            if self.fabric.with(|shared| shared.now) > end {
+                break;
+            }
+            self.take(wake)?;
+        }
+        self.check()?;
+        if self.options.healed_millis > 0 {
+            self.check_end()?;
+        }
+        let mut faults = self.fabric.with(|shared| std::mem::take(&mut shared.counts));
+        for disk in &self.disks {
+            for (fault, times) in disk.take_counts() {
+                *faults.entry(fault).or_default() += times;
+            }
+        }
+        let (trace, frames, peak) = self.fabric.with(|shared| (shared.trace, shared.frames, shared.peak_queued_bytes));
+        self.activity.frames = frames;
+        self.activity.peak_queued_bytes = peak;
+        self.activity.signed = self.patients.iter().map(|patient| patient.log.len() as u64).sum();
+        let simulated_millis = self.options.hostile_millis + self.options.healed_millis;
+        Ok(Report { trace, faults, activity: self.activity, simulated_millis })
+    }
+
+    /// What happens without anything leading to it.
+    fn plan(&mut self) {
+        let act = self.options.act_millis;
+        for patient in 0..self.patients.len() {
+            let (first, second) = (self.random.below(act), self.random.below(act));
+            self.after(first, Wake::Patient(patient));
+            self.after(second, Wake::Reader(patient));
+        }
+        if self.options.faults.iter().any(|fault| fault.is_scheduled()) {
+            self.after(self.options.fault_millis, Wake::Fault);
+        }
+        self.after(CHECK_MILLIS, Wake::Check);
+        self.after(self.options.hostile_millis, Wake::Heal);
+    }
+
+    fn take(&mut self, wake: Wake) -> Result<(), Box<Violation>> {
+        match wake {
+            Wake::Turn { node, life } => {
+                if self.fabric.with(|shared| shared.life(node)) == Some(life) {
+                    self.turn(node)?;
+                    self.after(self.options.turn_millis, Wake::Turn { node, life });
+                }
+            }
+            Wake::Deliver { link, from, to, event, bytes } => {
+                if self.fabric.with(|shared| shared.deliver(link, from, to, event, bytes)).is_some() {
+                    self.turn(to)?;
+                }
+            }
+            Wake::DialFailed { node, life, address } => {
+                self.fabric.with(|shared| shared.dial_failed(node, life, address));
+            }
+            Wake::Dialled { from, life, to, address } => {
+                self.fabric.with(|shared| shared.dialled(from, life, to, address));
+            }
+            Wake::IdleTimeout { link } => self.fabric.with(|shared| shared.time_out(link)),
+            Wake::Found { node, search } => self.found(node, search)?,
+            Wake::Fault => self.fault()?,
+            Wake::Mend => self.fabric.with(|shared| shared.divide(Partition::None)),
+            Wake::Restart(node) => self.start(node)?,
+            Wake::Room(node) => self.disks[node].set_full(false),
+            Wake::Patient(patient) => self.patient(patient)?,
+            Wake::Reader(patient) => self.reader(patient),
+            Wake::Check => {
+                self.check()?;
+                self.after(CHECK_MILLIS, Wake::Check);
+            }
+            Wake::Heal => self.heal(),
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, node: NodeIndex) -> Result<(), Box<Violation>> {
+        let liars = self.options.liars();
+        let equivocates = node == 0 && self.options.has(Fault::Equivocation);
+        let tamper = match node.checked_sub(self.options.nodes) {
+            Some(liar) => Some(Tamper::new(liars[liar], None)),
+            None => equivocates.then(|| Tamper::new(Fault::Equivocation, Some(authority()))),
+        };
+        let entropy = self.random.bytes();
+        let started = self.world.start(node, &self.fabric, &self.disks[node], tamper, entropy);
+        let mut started = match started {
+            Ok(started) => started,
+            Err(_) if self.disks[node].is_full() => {
+                self.fabric.with(|shared| shared.leave(node));
+                self.after(RETRY_MILLIS, Wake::Restart(node));
+                return Ok(());
+            }
+            Err(error) => return Err(self.violation(Broken::Start { node, reason: format!("{error:?}") })),
+        };
+        let chain = started.chain();
+        if let Some((weight, tip)) = self.durable[node]
+            && (chain.weight() < weight || chain.header(&tip).is_none())
+        {
+            return Err(self.violation(Broken::Durability { node }));
+        }
+        let events = started.events();
+        self.nodes[node] = Some(Running { node: started, events });
+        let life = self.fabric.with(|shared| shared.life(node)).expect("it has joined");
+        self.after(0, Wake::Turn { node, life });
+        Ok(())
+    }
+
+    /// Lets a node take what waits for it.
+    fn turn(&mut self, node: NodeIndex) -> Result<(), Box<Violation>> {
+        let Some(running) = &mut self.nodes[node] else { return Ok(()) };
+        running.node.turn();
+        self.after_step(node)
+    }
+
+    /// After every step of a node: has it died in it, and what came of it?
+    fn after_step(&mut self, node: NodeIndex) -> Result<(), Box<Violation>> {
+        if self.disks[node].is_dead() {
+            self.die(node);
+            return Ok(());
+        }
+        let Some(running) = &self.nodes[node] else { return Ok(()) };
+        let mut moved = false;
+        for event in running.events.try_iter() {
+            match event {
+                NodeEvent::Tip { undone, .. } => {
+                    moved = true;
+                    if node < self.options.nodes {
+                        self.activity.undone += undone as u64;
+                        self.activity.deepest = self.activity.deepest.max(undone);
+                    }
+                }
+                NodeEvent::Mined { .. } => self.activity.made += 1,
+                _ => {}
+            }
+        }
+        if moved {
+            let chain = running.node.chain();
+            let tip = chain.tip();
+            self.durable[node] = Some((chain.weight(), tip.id));
+            self.fabric.with(|shared| shared.note(tip.id.as_bytes()));
+        }
+        self.take_answers()
+    }
+
+    fn die(&mut self, node: NodeIndex) {
+        self.nodes[node] = None;
+        self.fabric.with(|shared| shared.leave(node));
+        let after = self.random.between(1_000, self.options.max_outage_millis);
+        self.after(after, Wake::Restart(node));
+    }
+
+    fn found(&mut self, node: NodeIndex, search: u64) -> Result<(), Box<Violation>> {
+        let Some((task, report)) = self.fabric.found(node, search) else { return Ok(()) };
+        let nonce = ScalarHasher.search_nonce(&task.header, &task.target, 0, 1 << 32);
+        report(match nonce {
+            Some(nonce) => SearchOutcome::Solved { task, nonce },
+            None => SearchOutcome::Exhausted { task },
+        });
+        self.turn(node)
+    }
+
+    fn fault(&mut self) -> Result<(), Box<Violation>> {
+        if self.is_healed {
+            return Ok(());
+        }
+        let next = self.random.exponential(self.options.fault_millis as f64) as u64;
+        self.after(next, Wake::Fault);
+        let kinds: Vec<Fault> = self.options.faults.iter().copied().filter(|fault| fault.is_scheduled()).collect();
+        let fault = kinds[self.random.index(kinds.len())];
+        let node = self.random.index(self.options.nodes);
+        let outage = self.random.between(5_000, self.options.max_outage_millis);
+        match fault {
+            Fault::Halves | Fault::Ring | Fault::OneWay => {
+                if self.fabric.with(|shared| shared.partition != Partition::None) {
+                    return Ok(());
+                }
+                let partition = match fault {
+                    Fault::Halves => Partition::Halves((0..self.nodes.len()).map(|_| self.random.one_in(2)).collect()),
+                    Fault::Ring => Partition::Ring,
+                    _ => Partition::OneWay(node),
+                };
+                self.fabric.with(|shared| {
+                    shared.count(fault);
+                    shared.divide(partition);
+                });
+                self.after(outage, Wake::Mend);
+            }
+            Fault::Crash if self.nodes[node].is_some() => {
+                self.fabric.with(|shared| shared.count(fault));
+                self.die(node);
+            }
+            Fault::LostWrite | Fault::UnheardWrite | Fault::FailedCommit => self.disks[node].arm(fault),
+            Fault::FullDisk => {
+                self.disks[node].set_full(true);
+                self.after(outage, Wake::Room(node));
+            }
+            Fault::ClockSkew => {
+                let skew = self.random.between(0, 2 * MAX_SKEW_MILLIS) as i64 - MAX_SKEW_MILLIS as i64;
+                self.fabric.with(|shared| {
+                    shared.count(fault);
+                    shared.set_skew(node, skew);
+                });
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn heal(&mut self) {
+        self.is_healed = true;
+        for (node, disk) in self.disks.iter().enumerate() {
+            disk.set_full(false);
+            disk.disarm();
+            self.fabric.with(|shared| shared.set_skew(node, 0));
+        }
+        self.fabric.with(|shared| {
+            shared.divide(Partition::None);
+            shared.rules.loss_one_in = 0;
+        });
+        self.checks.healed_at = self.nodes.iter().flatten().map(|running| running.node.chain().tip().height).max();
+    }
+
+    fn patient(&mut self, index: usize) -> Result<(), Box<Violation>> {
+        let next = self.random.exponential(self.options.act_millis as f64) as u64;
+        self.after(next.max(1), Wake::Patient(index));
+        let rests = self.has_rested();
+        let patient = &mut self.patients[index];
+        let home = patient.home;
+        let Some(running) = &mut self.nodes[home] else { return Ok(()) };
+        let wish = patient.wish(running.node.chain().state(), rests, &mut self.random);
+        match wish.expect("memory can be read") {
+            Wish::Nothing => Ok(()),
+            Wish::Coin => {
+                let mint = self.world.mint(self.options.patients);
+                // Known, or on the chain already, where another patient was first.
+                let _ = running.node.submit(mint);
+                self.after_step(home)
+            }
+            Wish::Submit(operations) => {
+                operations.into_iter().try_for_each(|(seq, transaction)| self.submit(index, seq, transaction))
+            }
+        }
+    }
+
+    fn submit(&mut self, index: usize, seq: u64, transaction: Transaction) -> Result<(), Box<Violation>> {
+        let (home, gateway) = (self.patients[index].home, self.patients[index].gateway);
+        let Some(running) = &mut self.nodes[home] else { return Ok(()) };
+        let is_revocation = self.patients[index].log[seq as usize].what == Operation::Revoke;
+        if is_revocation && home != gateway {
+            let answer = running.node.ask(peer(gateway), codec::encode(&Request::withdraw(&transaction)));
+            self.questions.push(Question { patient: index, about: About::Withdrawal { seq }, answer });
+        }
+        let taken = running.node.submit(transaction).is_ok();
+        self.after_step(home)?;
+        if taken && is_revocation && home == gateway && self.nodes[home].is_some() {
+            self.acknowledge(index, seq);
+        }
+        Ok(())
+    }
+
+    fn acknowledge(&mut self, patient: usize, seq: u64) {
+        self.activity.acknowledged += 1;
+        let known = &mut self.patients[patient].acknowledged;
+        *known = (*known).max(Some(seq));
+    }
+
+    fn reader(&mut self, index: usize) {
+        let next = self.random.exponential(self.options.act_millis as f64) as u64;
+        self.after(next.max(1), Wake::Reader(index));
+        let asker = self.random.index(self.options.nodes);
+        let nonce = self.random.bytes();
+        let patient = &self.patients[index];
+        if asker == patient.gateway || patient.log.is_empty() {
+            return;
+        }
+        let Some(running) = &mut self.nodes[asker] else { return };
+        let time = self.fabric.clock(asker).timestamp();
+        let answer = running.node.ask(peer(patient.gateway), patient.read_request(time, nonce));
+        let about = About::Read { acknowledged: patient.acknowledged };
+        self.questions.push(Question { patient: index, about, answer });
+    }
+
+    fn take_answers(&mut self) -> Result<(), Box<Violation>> {
+        let mut waiting = Vec::new();
+        for question in std::mem::take(&mut self.questions) {
+            match question.answer.try_recv() {
+                Err(mpsc::TryRecvError::Empty) => waiting.push(question),
+                Err(mpsc::TryRecvError::Disconnected) | Ok(Err(_)) => {}
+                Ok(Ok(body)) => self.answered(&question, &body)?,
+            }
+        }
+        self.questions = waiting;
+        Ok(())
+    }
+
+    fn answered(&mut self, question: &Question, body: &[u8]) -> Result<(), Box<Violation>> {
+        let patient = question.patient;
+        match (&question.about, codec::decode::<Response>(body)) {
+            (About::Withdrawal { seq }, Ok(Response::Taken)) => self.acknowledge(patient, *seq),
+            (About::Read { acknowledged }, Ok(Response::Opened(_))) => {
+                self.activity.permitted += 1;
+                // Only a grant signed after the withdrawal makes the answer right.
+                if let Some(withdrawn) = *acknowledged
+                    && self.patients[patient].last_grant() < Some(withdrawn)
+                {
+                    return Err(self.violation(Broken::Revocation { patient, withdrawn }));
+                }
+            }
+            (_, Ok(Response::Refused { rule, .. })) => *self.activity.refused.entry(rule).or_default() += 1,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn check(&mut self) -> Result<(), Box<Violation>> {
+        let mut checks = std::mem::take(&mut self.checks);
+        let result = checks.look(self);
+        self.checks = checks;
+        result.map_err(|broken| self.violation(broken))
+    }
+
+    fn check_end(&mut self) -> Result<(), Box<Violation>> {
+        self.checks.look_at_end(self).map_err(|broken| self.violation(broken))
+    }
+
+    /// Whether patients sign nothing new any more.
+    fn has_rested(&self) -> bool {
+        let passed = self.fabric.with(|shared| shared.now) - Millis::from(START).0;
+        passed > self.options.hostile_millis + self.options.healed_millis / ACTIVE_SHARE
+    }
+
+    fn after(&self, millis: u64, wake: Wake) {
+        self.fabric.with(|shared| shared.after(millis, wake));
+    }
+
+    fn violation(&self, rule: Broken) -> Box<Violation> {
+        let millis = self.fabric.with(|shared| shared.now) - Millis::from(START).0;
+        Box::new(Violation { seed: self.seed, millis, rule })
+    }
+}

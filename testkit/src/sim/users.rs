@@ -1,0 +1,168 @@
+//! What patients and institutes do: store, grant, revoke, read.
+
+use health_chain::{
+    application::{
+        authorize::{Access, AccessRequest},
+        gateway::Request,
+        payload::Payload,
+        records::{
+            Content, FIRST_VERSION, Grant, GrantTerms, Permissions, Position, Purpose, Revoke, Store, object, object_id,
+        },
+    },
+    data::{
+        ChainId, Commitment, Hash, Input, ObjectId, OutPoint, Output, SecretKey, Timestamp, Transaction, Witness,
+        codec,
+        ports::{StateView, StoreError},
+        tagged_hash,
+    },
+    incentive::{Coin, SingleKey, coins},
+};
+
+use super::{
+    fabric::NodeIndex,
+    random::Random,
+    world::{START, gateway_id, institute_key, lock_of, patient_key, wrap},
+};
+
+/// How long grants last, in seconds: longer than any run.
+const GRANT_SECONDS: u32 = 365 * 24 * 60 * 60;
+/// One of so many visits to a granted record withdraws the grant.
+const REVOKE_ONE_IN: u64 = 3;
+/// The fee of what is not free.
+const FEE: u64 = 1;
+
+/// A patient with one record.
+pub(super) struct Patient {
+    index: usize,
+    key: SecretKey,
+    chain: ChainId,
+    nonce: [u8; 32],
+    pub(super) object: ObjectId,
+    /// The node that she uses.
+    pub(super) home: NodeIndex,
+    /// The node whose gateway holds the record.
+    pub(super) gateway: NodeIndex,
+    /// What she has signed, by sequence number.
+    pub(super) log: Vec<Signed>,
+    /// The last withdrawal that her gateway has acknowledged.
+    pub(super) acknowledged: Option<u64>,
+}
+
+/// What a patient has signed.
+pub(super) struct Signed {
+    pub(super) transaction: Transaction,
+    pub(super) what: Operation,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Operation {
+    Store,
+    Grant,
+    Revoke,
+}
+
+/// What a patient wants of her node.
+pub(super) enum Wish {
+    /// Her first coin.
+    Coin,
+    /// These, in this order.
+    Submit(Vec<(u64, Transaction)>),
+    Nothing,
+}
+
+impl Patient {
+    pub(super) fn new(index: usize, chain: ChainId, home: NodeIndex, gateway: NodeIndex) -> Self {
+        let key = patient_key(index);
+        let nonce = tagged_hash("HC/simulation/v1", &[b"nonce", &(index as u64).to_le_bytes()]).0;
+        let object = object_id(&chain, &key.public_key(), &nonce);
+        Self { index, key, chain, nonce, object, home, gateway, log: Vec::new(), acknowledged: None }
+    }
+
+    /// The sequence number of the last grant that she has signed.
+    pub(super) fn last_grant(&self) -> Option<u64> {
+        self.log.iter().rposition(|signed| signed.what == Operation::Grant).map(|seq| seq as u64)
+    }
+
+    /// What comes next, as her node sees the chain. Nothing new is signed before everything older is on the chain there.
+    pub(super) fn wish(&mut self, state: &dyn StateView, rests: bool, random: &mut Random) -> Result<Wish, StoreError> {
+        let known = object(state, &self.object)?;
+        let next = known.map_or(0, |object| object.seq + 1);
+        if next < self.log.len() as u64 {
+            let open = self.log.iter().enumerate().skip(next as usize);
+            return Ok(Wish::Submit(open.map(|(seq, signed)| (seq as u64, signed.transaction.clone())).collect()));
+        }
+        if rests {
+            return Ok(Wish::Nothing);
+        }
+        let signed = match (known, self.log.last().map(|signed| signed.what)) {
+            (Some(object), Some(Operation::Grant)) => {
+                if !random.one_in(REVOKE_ONE_IN) {
+                    return Ok(Wish::Nothing);
+                }
+                let position = Position::next(self.chain, self.object, &object).expect("the log is short");
+                let grantee = institute_key().public_key();
+                let revoke = Revoke::sign(position, grantee, &self.key, &[0; 32]).expect("keys in memory sign");
+                Signed { transaction: revoke.transaction(), what: Operation::Revoke }
+            }
+            (known, _) => {
+                let Some(coin) = coins(state, &lock_of(self.index))?.into_iter().next() else { return Ok(Wish::Coin) };
+                let (mut transaction, what) = match known {
+                    None => (self.store().transaction(), Operation::Store),
+                    Some(object) => {
+                        let position = Position::next(self.chain, self.object, &object).expect("the log is short");
+                        (self.grant(position).transaction(), Operation::Grant)
+                    }
+                };
+                self.pay(&mut transaction, coin);
+                Signed { transaction, what }
+            }
+        };
+        let seq = self.log.len() as u64;
+        let transaction = signed.transaction.clone();
+        self.log.push(signed);
+        Ok(Wish::Submit(vec![(seq, transaction)]))
+    }
+
+    fn store(&self) -> Store {
+        let hash = Hash([7; 32]);
+        let content = Content { commitment: Commitment(hash), ct_root: hash, length: 1_000 };
+        let gateway = gateway_id(self.gateway);
+        Store::sign(self.chain, gateway, self.nonce, content, &self.key, &[0; 32]).expect("keys in memory sign")
+    }
+
+    fn grant(&self, position: Position) -> Grant {
+        let terms = GrantTerms {
+            grantee: institute_key().public_key(),
+            permissions: Permissions::READ,
+            purpose: Purpose::RESEARCH,
+            not_before: Timestamp(START.0 - 1),
+            not_after: Timestamp(START.0 + GRANT_SECONDS),
+            wrap_commit: wrap().commitment(),
+            payment: None,
+        };
+        Grant::sign(position, terms, &self.key, &[0; 32]).expect("keys in memory sign")
+    }
+
+    fn pay(&self, transaction: &mut Transaction, (previous, coin): (OutPoint, Coin)) {
+        let amount = coin.output.amount.checked_sub(FEE).expect("coins are large");
+        transaction.inputs = vec![Input { previous, sequence: Input::FINAL }];
+        transaction.witnesses = vec![Witness::default()];
+        transaction.outputs = vec![Output { amount, ..coin.output.clone() }];
+        SingleKey::sign(transaction, &self.chain, &[coin.output], &self.key, &[0; 32]).expect("keys in memory sign");
+    }
+
+    /// An institute's request to read the record.
+    pub(super) fn read_request(&self, time: Timestamp, nonce: [u8; 32]) -> Vec<u8> {
+        let institute = institute_key();
+        let access = Access {
+            object: self.object,
+            version: FIRST_VERSION,
+            requester: institute.public_key(),
+            permission: Permissions::READ,
+            purpose: Purpose::RESEARCH,
+        };
+        let gateway = gateway_id(self.gateway);
+        let request = AccessRequest::sign(self.chain, gateway, access, time, nonce, &institute, &[0; 32]);
+        codec::encode(&Request::Open(request.expect("keys in memory sign")))
+    }
+}

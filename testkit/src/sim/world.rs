@@ -1,0 +1,288 @@
+//! The chain that is simulated, and how its nodes are made.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use health_chain::{
+    application::{
+        authorize::GatewayRules,
+        gateway::{Gateway, GatewayParts},
+        identities::{ApplicationParameters, Identities},
+        node::{NodeBuilder, StartError, SteppedNode},
+        objects::MemoryObjects,
+        ports::SeededEntropy,
+        records::{GatewayId, Records},
+    },
+    consensus::{ConsensusParameters, Solo, SoloParameters, ports::Engine},
+    consensus_pow::{PowParameters, ProofOfWork, Retarget, Seal},
+    contract::Contracts,
+    data::{
+        Amount, Genesis, Hash, Lock, Output, SecretKey, Timestamp, TokenId, Transaction,
+        ports::{FalseClaim, SignatureClaim, Verifier},
+        tagged_hash,
+        wrap::{KeyWrap, SUITE_X25519_CHACHA20},
+    },
+    incentive::{IncentiveParameters, Issuance, Ledger, Reward, Rewards, SingleKey, TokenRule},
+};
+
+use super::{
+    byzantine::Tamper,
+    disk::Disk,
+    fabric::{Fabric, NodeIndex, address},
+};
+
+const TOKEN: TokenId = TokenId(978);
+/// The time at which the chain begins.
+pub(super) const START: Timestamp = Timestamp(1_800_000_000);
+/// What each patient begins with.
+pub(super) const COINS: Amount = Amount(1_000_000);
+/// How many settled claims are remembered before they are forgotten.
+const MAX_REMEMBERED_CLAIMS: usize = 100_000;
+
+/// Who makes blocks, and how.
+#[derive(Clone)]
+pub enum Consensus {
+    /// One authority: node 0.
+    Solo,
+    /// Every honest node, with equal shares of the hash power.
+    ProofOfWork,
+    /// An engine under study.
+    Own(OwnEngine),
+}
+
+impl fmt::Debug for Consensus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Solo => "Solo",
+            Self::ProofOfWork => "ProofOfWork",
+            Self::Own(_) => "Own",
+        })
+    }
+}
+
+/// An engine under study.
+#[derive(Clone)]
+pub struct OwnEngine {
+    /// Adds the engine's sections to the genesis document.
+    pub genesis: fn(Genesis) -> Genesis,
+    /// The seal of the genesis block.
+    pub genesis_seal: Vec<u8>,
+    /// The engine of a node; all nodes below the number of honest ones make blocks.
+    pub engine: Arc<dyn Fn(usize) -> Box<dyn Engine> + Send + Sync>,
+}
+
+/// What all nodes of a run have in common.
+pub(super) struct World {
+    pub(super) genesis: Genesis,
+    pub(super) incentive: IncentiveParameters,
+    consensus: Consensus,
+    interval_seconds: u32,
+    nodes: usize,
+    peers: usize,
+    executor: Arc<Contracts>,
+    rewards: Arc<Rewards>,
+    verifier: Arc<RememberingVerifier>,
+    objects: BTreeMap<NodeIndex, Arc<MemoryObjects>>,
+}
+
+impl World {
+    pub(super) fn new(
+        consensus: Consensus,
+        interval_seconds: u32,
+        nodes: usize,
+        gateways: &[NodeIndex],
+        peers: usize,
+    ) -> Self {
+        let issuer = key("issuer", 0).public_key();
+        let rule = TokenRule { token: TOKEN, symbol: "EUR".into(), decimals: 2, threshold: 1, issuers: vec![issuer] };
+        let incentive = IncentiveParameters {
+            fee_token: TOKEN,
+            tokens: vec![rule],
+            coinbase_maturity: 2,
+            reward: Reward::Immediate,
+        };
+        let application = ApplicationParameters { accreditors: vec![issuer], threshold: 1, institutions: vec![] };
+        let seal = match &consensus {
+            Consensus::Solo => Vec::new(),
+            Consensus::ProofOfWork => Seal { bits: PowParameters::EASIEST_LIMIT_BITS, nonce: 0 }.to_bytes(),
+            Consensus::Own(own) => own.genesis_seal.clone(),
+        };
+        let genesis = Genesis::new("simulation", START, seal)
+            .with(&ConsensusParameters::default())
+            .with(&incentive)
+            .with(&application);
+        let genesis = match &consensus {
+            Consensus::Solo => genesis.with(&solo(interval_seconds)),
+            Consensus::ProofOfWork => genesis.with(&pow(interval_seconds)),
+            Consensus::Own(own) => (own.genesis)(genesis),
+        };
+        let ledger = Ledger::new(incentive.clone(), Arc::new(SingleKey)).expect("the parameters are in order");
+        let rewards = Arc::new(Rewards::new(&ledger));
+        let identities = Identities::new(application).expect("the parameters are in order");
+        let executor = Contracts::new(ledger, vec![Arc::new(Records), Arc::new(identities)]);
+        Self {
+            genesis,
+            incentive,
+            consensus,
+            interval_seconds,
+            nodes,
+            peers,
+            executor: Arc::new(executor.expect("the programs share no kinds")),
+            rewards,
+            verifier: Arc::default(),
+            objects: gateways.iter().map(|node| (*node, Arc::default())).collect(),
+        }
+    }
+
+    /// Starts a node on its disk.
+    pub(super) fn start(
+        &self,
+        node: NodeIndex,
+        fabric: &Fabric,
+        disk: &Disk,
+        tamper: Option<Tamper>,
+        entropy: [u8; 32],
+    ) -> Result<SteppedNode, StartError> {
+        let transport = fabric.join(node, disk.clone(), tamper);
+        let clock = fabric.clone();
+        let searching = fabric.clone();
+        let mut builder = NodeBuilder::new(
+            self.genesis.clone(),
+            Box::new(disk.open()),
+            self.engine(node),
+            self.executor.clone(),
+            self.rewards.clone(),
+            Box::new(transport),
+        )
+        .verifier(self.verifier.clone())
+        .listen(address(node))
+        .peers((0..self.peers).filter(|other| *other != node).map(address).collect())
+        .clock(Arc::new(move || clock.clock(node)))
+        .searcher(move |report| Box::new(searching.searcher(node, report)));
+        if self.objects.contains_key(&node) {
+            builder = builder.service(Box::new(self.gateway(node, &entropy)));
+        }
+        let mut started = builder.stepped(entropy)?;
+        if self.makes_blocks(node) {
+            let lock = SingleKey::lock(&key("node", node).public_key());
+            started.mine(Some((self.rewards.clone(), lock)));
+        }
+        Ok(started)
+    }
+
+    pub(super) fn makes_blocks(&self, node: NodeIndex) -> bool {
+        match self.consensus {
+            Consensus::Solo => node == 0,
+            Consensus::ProofOfWork | Consensus::Own(_) => node < self.nodes,
+        }
+    }
+
+    fn engine(&self, node: NodeIndex) -> Box<dyn Engine> {
+        let makes = self.makes_blocks(node);
+        match &self.consensus {
+            Consensus::Solo if makes => Box::new(Solo::authority(solo(self.interval_seconds), Box::new(authority()))),
+            Consensus::Solo => Box::new(Solo::follower(solo(self.interval_seconds))),
+            Consensus::ProofOfWork => {
+                let parameters = pow(self.interval_seconds);
+                let engine = if makes { ProofOfWork::miner(parameters) } else { ProofOfWork::follower(parameters) };
+                Box::new(engine.expect("the parameters are in order"))
+            }
+            Consensus::Own(own) => (own.engine)(node),
+        }
+    }
+
+    fn gateway(&self, node: NodeIndex, entropy: &[u8; 32]) -> Gateway {
+        let seed = u64::from_le_bytes(entropy[..8].try_into().expect("eight of thirty-two bytes"));
+        let signer = Box::new(key("gateway", node));
+        let objects = self.objects[&node].clone();
+        let mut parts = GatewayParts::new(signer, objects, Box::new(SeededEntropy::new(seed)));
+        parts.rules = GatewayRules { store_depth: 1, max_reorganisation_depth: u32::MAX, ..GatewayRules::default() };
+        let gateway = Gateway::new(parts);
+        gateway.keep_wrap(&wrap()).expect("memory takes it");
+        gateway
+    }
+
+    /// The one issue of tokens: a coin for each patient.
+    pub(super) fn mint(&self, patients: usize) -> Transaction {
+        let output = |patient| Output { token: TOKEN, amount: COINS, lock: lock_of(patient) };
+        let outputs = (0..patients).map(output).collect();
+        let mut mint = Issuance::mint(TOKEN, 1, outputs).expect("the sum is small");
+        let message = Issuance::message(&self.genesis.chain_id(), &mint).expect("it is a mint");
+        let issuer = key("issuer", 0);
+        let signature = issuer.sign(&message, &[0; 32]);
+        let rule = &self.incentive.tokens[0];
+        Issuance::add_signature(&mut mint, rule, &issuer.public_key(), signature).expect("it is the issuer");
+        mint
+    }
+}
+
+/// The gateway that a node runs.
+pub(super) fn gateway_id(node: NodeIndex) -> GatewayId {
+    GatewayId::of(&key("gateway", node).public_key())
+}
+
+pub(super) fn patient_key(patient: usize) -> SecretKey {
+    key("patient", patient)
+}
+
+pub(super) fn institute_key() -> SecretKey {
+    key("institute", 0)
+}
+
+pub(super) fn authority() -> SecretKey {
+    key("authority", 0)
+}
+
+pub(super) fn lock_of(patient: usize) -> Lock {
+    SingleKey::lock(&patient_key(patient).public_key())
+}
+
+/// Stands for the wrapped key of every grant: what is inside does not matter to a gateway.
+pub(super) fn wrap() -> KeyWrap {
+    KeyWrap { suite: SUITE_X25519_CHACHA20, enc: vec![1; 32], ciphertext: vec![2; 112] }
+}
+
+fn key(role: &str, index: usize) -> SecretKey {
+    let bytes = tagged_hash("HC/simulation/v1", &[role.as_bytes(), &(index as u64).to_le_bytes()]).0;
+    SecretKey::from_bytes(&bytes).expect("a hash is hardly ever above the order of the group")
+}
+
+fn solo(interval_seconds: u32) -> SoloParameters {
+    SoloParameters { authority: authority().public_key(), interval_seconds }
+}
+
+fn pow(interval_seconds: u32) -> PowParameters {
+    let retarget = Retarget::Asert { half_life_seconds: 2 * 24 * 60 * 60 };
+    PowParameters { interval_seconds, retarget, limit_bits: PowParameters::EASIEST_LIMIT_BITS }
+}
+
+/// A claim's key, message and signature.
+type Claim = ([u8; 32], Hash, [u8; 64]);
+
+/// Verifies each claim once for all nodes: the outcome depends on nothing else.
+#[derive(Default)]
+struct RememberingVerifier(Mutex<BTreeMap<Claim, bool>>);
+
+impl RememberingVerifier {
+    fn holds(&self, claim: &SignatureClaim) -> bool {
+        let SignatureClaim { key, message, signature } = claim;
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() > MAX_REMEMBERED_CLAIMS {
+            known.clear();
+        }
+        let name = (*key.as_bytes(), *message, signature.0);
+        *known.entry(name).or_insert_with(|| key.verify(message, signature).is_ok())
+    }
+}
+
+impl Verifier for RememberingVerifier {
+    fn verify(&self, claims: &[SignatureClaim]) -> Result<(), FalseClaim> {
+        match claims.iter().position(|claim| !self.holds(claim)) {
+            None => Ok(()),
+            Some(index) => Err(FalseClaim { index }),
+        }
+    }
+}
