@@ -5,50 +5,9 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::{BitcoinCheck, BitcoinTransaction, vectors};
-use health_chain_contract::script::{Fault, Flags, assemble, ecdsa, verify};
+use common::{BitcoinCheck, BitcoinTransaction, core_name, vectors};
+use health_chain_contract::script::{Flags, assemble, ecdsa, verify};
 use serde_json::Value;
-
-/// Bitcoin Core's name for each reason.
-const fn core_name(fault: &Fault) -> &'static str {
-    match fault {
-        Fault::EvaluatedFalse => "EVAL_FALSE",
-        Fault::ScriptTooLong { .. } => "SCRIPT_SIZE",
-        Fault::TruncatedPush { .. } | Fault::BadOpcode { .. } => "BAD_OPCODE",
-        Fault::DisabledOpcode { .. } => "DISABLED_OPCODE",
-        Fault::ElementTooLong { .. } => "PUSH_SIZE",
-        Fault::TooManyOperations => "OP_COUNT",
-        Fault::StackTooLarge { .. } => "STACK_SIZE",
-        Fault::StackUnderflow => "INVALID_STACK_OPERATION",
-        Fault::AlternateStackUnderflow => "INVALID_ALTSTACK_OPERATION",
-        Fault::UnbalancedConditional => "UNBALANCED_CONDITIONAL",
-        Fault::NumberTooLong { .. } | Fault::NumberNotMinimal => "SCRIPTNUM",
-        Fault::PushNotMinimal => "MINIMALDATA",
-        Fault::ConditionNotMinimal => "MINIMALIF",
-        Fault::Returned => "OP_RETURN",
-        Fault::Verify => "VERIFY",
-        Fault::EqualVerify => "EQUALVERIFY",
-        Fault::NumEqualVerify => "NUMEQUALVERIFY",
-        Fault::CheckSigVerify => "CHECKSIGVERIFY",
-        Fault::CheckMultisigVerify => "CHECKMULTISIGVERIFY",
-        Fault::UpgradableNop { .. } => "DISCOURAGE_UPGRADABLE_NOPS",
-        Fault::NegativeLockTime => "NEGATIVE_LOCKTIME",
-        Fault::UnsatisfiedLockTime => "UNSATISFIED_LOCKTIME",
-        Fault::KeyCount { .. } => "PUBKEY_COUNT",
-        Fault::SignatureCount { .. } => "SIG_COUNT",
-        Fault::NullDummy => "SIG_NULLDUMMY",
-        Fault::NullFail => "NULLFAIL",
-        Fault::SignatureDer => "SIG_DER",
-        Fault::SignatureHighS => "SIG_HIGH_S",
-        Fault::SignatureHashType { .. } => "SIG_HASHTYPE",
-        Fault::KeyType { .. } => "PUBKEYTYPE",
-        Fault::CodeSeparator => "OP_CODESEPARATOR",
-        Fault::SignatureInScriptCode => "SIG_FINDANDDELETE",
-        Fault::NotPushOnly => "SIG_PUSHONLY",
-        Fault::UncleanStack { .. } => "CLEANSTACK",
-        _ => "(none of Bitcoin's)",
-    }
-}
 
 /// The flags named; those of segwit and later, which the machine does not know, are left out.
 fn flags(names: &str) -> Flags {

@@ -129,7 +129,7 @@ impl fmt::Display for Step<'_> {
         write!(formatter, "{part:6} {offset:5}  {}{skipped}  [{}]", self.instruction, items(self.machine.stack()))?;
         match self.machine.alternate_stack() {
             [] => Ok(()),
-            alternate => write!(formatter, " alternate [{}]", items(alternate)),
+            alternate => write!(formatter, "  alternate [{}]", items(alternate)),
         }
     }
 }

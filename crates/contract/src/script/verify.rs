@@ -30,7 +30,7 @@ pub struct Step<'m> {
     pub part: Part,
     /// What was run.
     pub instruction: Instruction<'m>,
-    /// Whether it stood in a branch that was taken.
+    /// Whether it did something: it stood in a branch that was taken, or began or ended one.
     pub executed: bool,
     /// The machine after it, with its stacks.
     pub machine: &'m Machine<'m>,
@@ -139,8 +139,10 @@ fn run(
 ) -> Result<Vec<Vec<u8>>, Fault> {
     let mut machine = Machine::new(script, items, flags)?;
     loop {
-        let executed = machine.is_executing();
+        let taken = machine.is_executing();
         let Some(instruction) = machine.step(check)? else { return Ok(machine.into_stack()) };
+        // What opens a branch that is taken, or closes one that is not, has been executed too.
+        let executed = taken || machine.is_executing();
         observer(&Step { part, instruction, executed, machine: &machine });
     }
 }
