@@ -8,9 +8,13 @@ mod plain;
 
 use common::core_name;
 use health_chain_contract::{
+    Scripts,
     ports::{Need, SignatureCheck, Signed},
     script::{Builder, Flags, Machine, Script, assemble, verify_witness, verify_witness_observed},
+    scripts::Template,
 };
+use health_chain_data::{Lock, Witness};
+use health_chain_incentive::ports::SpendCheck;
 use plain::{Answers, Rules};
 use proptest::prelude::*;
 
@@ -50,15 +54,17 @@ impl SignatureCheck for Fake {
     }
 }
 
-/// Takes every signature on which the verdict hangs as valid, and remembers whether one was not.
+/// Takes every signature on which the verdict hangs as valid, and remembers how many there were and whether one was not.
 #[derive(Default)]
 struct Deferring {
+    asked: u32,
     put_off: usize,
     false_ones: usize,
 }
 
 impl Deferring {
     const fn judge(&mut self, holds: bool, need: Need) -> bool {
+        self.asked += 1;
         match need {
             Need::Answer => holds,
             Need::Required => {
@@ -213,6 +219,24 @@ proptest! {
         let later = verify_witness(stack, &script, flags, &mut deferring);
         prop_assert_eq!(at_once.is_ok(), later.is_ok() && deferring.false_ones == 0, "{}", Script(&script));
         prop_assert!(deferring.put_off == 0 || flags.contains(Flags::NULLFAIL));
+    }
+
+    /// No run asks for more signatures than are counted before it, and a lock that is refused as one that nothing unlocks is not
+    /// unlocked: as a lock, and as the script behind a hash.
+    #[test]
+    fn what_is_told_beforehand_is_so(script in script(), stack in stack(), separators: bool) {
+        let script = if separators { script } else { script.into_iter().filter(|byte| *byte != 0xab).collect() };
+        let hidden = Template::script_hash(&script).lock();
+        let behind = [stack.clone(), vec![script.clone()]].concat();
+        for (lock, items) in [(Lock(script), stack), (hidden, behind)] {
+            let told = Scripts.signature_checks(&lock, &Witness::new(items.clone()));
+            let mut deferring = Deferring::default();
+            let flags = Flags::CONSENSUS.without(Flags::BIP340);
+            let verdict = verify_witness(items, &lock.0, flags, &mut deferring);
+            prop_assert!(deferring.asked <= told, "{} of {told}: {}", deferring.asked, Script(&lock.0));
+            let refused = Scripts.check_lock(&lock).is_err_and(|rejection| rejection.rule != "script-empty");
+            prop_assert!(!refused || verdict.is_err(), "{}", Script(&lock.0));
+        }
     }
 
     /// Any bytes print as text that assembles to the same bytes, and no text makes the assembler panic.
