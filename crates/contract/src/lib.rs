@@ -5,6 +5,7 @@ extern crate alloc;
 
 pub mod contracts;
 pub mod limits;
+pub mod notary;
 pub mod ports;
 pub mod script;
 pub mod scripts;

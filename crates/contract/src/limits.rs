@@ -1,7 +1,8 @@
 //! Every limit of the contract layer. The unit stands last in each name.
 
 use health_chain_data::{
-    limits::{MAX_LOCK_BYTES, MAX_WITNESS_ITEMS},
+    keys::{PUBLIC_KEY_BYTES, SIGNATURE_BYTES},
+    limits::{MAX_LOCK_BYTES, MAX_PAYLOAD_BYTES, MAX_WITNESS_ITEMS},
     state::Table,
 };
 
@@ -23,11 +24,14 @@ pub const MAX_MULTISIG_KEYS: usize = 20;
 pub const HASHES_PER_SIGNATURE_CHECK: u32 = 20;
 /// Bytes of script that count as one signature check: a thousand small instructions take about as long.
 pub const SCRIPT_BYTES_PER_SIGNATURE_CHECK: usize = 1_000;
+/// The longest encoded [`crate::notary::Notarization`], in bytes: a commitment, a threshold, two counts, keys and signatures.
+pub const MAX_NOTARIZATION_BYTES: usize = 32 + 1 + 1 + 1 + MAX_MULTISIG_KEYS * (PUBLIC_KEY_BYTES + 1 + SIGNATURE_BYTES);
 /// The first table that a program may own; the state tables below it belong to the ledger.
 pub const FIRST_PROGRAM_TABLE: Table = Table(80);
 
 const _: () = {
     assert!(FIRST_PROGRAM_TABLE.0 > Table::FIRST_STATE.0);
+    assert!(MAX_NOTARIZATION_BYTES < MAX_PAYLOAD_BYTES);
     // What fits into a transaction is never too much for the machine.
     assert!(MAX_LOCK_BYTES <= MAX_SCRIPT_BYTES);
     assert!(MAX_WITNESS_ITEMS <= MAX_STACK_ENTRIES);
