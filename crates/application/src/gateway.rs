@@ -14,7 +14,7 @@ use std::{
 
 use health_chain_consensus::Chain;
 use health_chain_data::{
-    Hash, Millis, ObjectId, Transaction, codec,
+    Block, Hash, Millis, ObjectId, Transaction, codec,
     ports::{Signer, StoreError},
     sha256,
     wrap::KeyWrap,
@@ -143,6 +143,14 @@ impl Service for Gateway {
 
     fn saw_transaction(&mut self, chain: &mut Chain, transaction: &Transaction) -> Result<(), StoreError> {
         self.desk().saw(chain, transaction)
+    }
+
+    fn saw_block(&mut self, chain: &mut Chain, block: &Block) -> Result<(), StoreError> {
+        self.desk().saw_block(chain, block)
+    }
+
+    fn took_block(&mut self, chain: &mut Chain) -> Result<(), StoreError> {
+        self.desk().took_block(chain)
     }
 
     fn tip_moved(&mut self, chain: &mut Chain, disconnected: usize) -> Result<(), StoreError> {

@@ -58,6 +58,8 @@ pub const MAX_REQUEST_AHEAD_SECONDS: u32 = 30;
 pub const MAX_SEEN_REQUESTS: usize = 100_000;
 /// How far a revocation may be ahead of the object's sequence on the chain, in operations.
 pub const MAX_PENDING_OPERATIONS: u64 = 1_024;
+/// Withdrawals seen in blocks of branches whose objects are not known yet, kept until they are; beyond them the oldest is forgotten.
+pub const MAX_UNPLACED_WITHDRAWALS: usize = 256;
 /// Grantees of one object whose revocations are kept apart; beyond them the whole object is denied.
 pub const MAX_DENIALS_PER_OBJECT: usize = 1_024;
 

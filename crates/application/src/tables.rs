@@ -29,3 +29,5 @@ pub const INSTITUTION_KEYS: Table = Table(100);
 
 /// Node-local: what a gateway itself must remember, eight bytes under a name each.
 pub const GATEWAY: Table = Table(33);
+/// Node-local: transactions of blocks that may withdraw from an object that is not known yet, by a number (8 bytes, big-endian).
+pub const UNPLACED_WITHDRAWALS: Table = Table(34);

@@ -1,10 +1,10 @@
 //! Revocations seen anywhere, kept for good.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, mem};
 
 use health_chain_data::{
-    ChainId, Hash, ObjectId, PublicKey, Signature, Transaction,
-    codec::decode,
+    Block, ChainId, Hash, ObjectId, PublicKey, Signature, Transaction,
+    codec::{decode, encode},
     ports::{StateView, StoreError},
     state::Changes,
 };
@@ -12,20 +12,27 @@ use thiserror::Error;
 
 use crate::{
     kinds,
-    limits::{MAX_DENIALS_PER_OBJECT, MAX_PENDING_OPERATIONS},
+    limits::{MAX_DENIALS_PER_OBJECT, MAX_PENDING_OPERATIONS, MAX_UNPLACED_WITHDRAWALS},
     records::{self, Delete, Grant, NewVersion, OwnerSigned, Position, RecordError, Revoke, RevokeAll, RotateOwner},
-    tables::DENIALS,
+    tables::{DENIALS, UNPLACED_WITHDRAWALS},
 };
 
 /// Every revocation that this gateway has seen with its owner's signature: in a block at any depth, on a branch that was
 /// left, in the mempool, or pushed to it. One sight denies for good; only a grant that the owner signs afterwards, with a higher
 /// sequence number, counts again. No reorganisation changes it.
 ///
+/// A block may carry a withdrawal from an object that the state at hand does not know, or knows with another owner: on a branch that is
+/// not connected, or behind an operation of the same block. It is kept aside, and looked at again whenever the tip has moved.
+///
 /// Bounded: per object there is one number for the whole, and one for each of at most [`MAX_DENIALS_PER_OBJECT`]
 /// grantees. Where an owner signs revocations for more, the whole object is denied.
 #[derive(Debug, Clone, Default)]
 pub struct DenySet {
     objects: BTreeMap<ObjectId, BTreeMap<Scope, Turn>>,
+    /// Withdrawals that have found no object, in the order in which they were seen.
+    unplaced: BTreeMap<u64, Transaction>,
+    /// Those of the block that was observed last.
+    held: Vec<Transaction>,
     /// Entries that stand in memory only, because they could not be written.
     unwritten: Changes,
 }
@@ -76,8 +83,16 @@ impl DenySet {
             }
             whole
         })?;
+        let mut unplaced = BTreeMap::new();
+        view.scan(UNPLACED_WITHDRAWALS, &[], &mut |key, value| {
+            match (key.try_into().map(u64::from_be_bytes), decode(value)) {
+                (Ok(number), Ok(transaction)) => drop(unplaced.insert(number, transaction)),
+                _ => whole = false,
+            }
+            whole
+        })?;
         if whole {
-            Ok(Self { objects, unwritten: Changes::default() })
+            Ok(Self { objects, unplaced, ..Self::default() })
         } else {
             Err(StoreError::Damaged { table: DENIALS })
         }
@@ -99,6 +114,61 @@ impl DenySet {
         let Some(withdrawal) = Withdrawal::read(transaction)? else { return Ok(false) };
         withdrawal.check(chain, view)?;
         Ok(self.insert(&withdrawal))
+    }
+
+    /// As [`DenySet::observe`], for all transactions of a block on whatever branch. Withdrawals that are not the word of an owner in `view`
+    /// may be one's on the block's own branch: they are held until the block is taken ([`DenySet::keep_unplaced`]).
+    ///
+    /// # Errors
+    /// Where `view` can't be read.
+    pub fn observe_block(&mut self, block: &Block, chain: &ChainId, view: &dyn StateView) -> Result<(), StoreError> {
+        self.held.clear();
+        for transaction in block.transactions() {
+            match self.observe(transaction, chain, view) {
+                Err(ObserveError::Record(error)) if may_find_its_object(&error) => self.held.push(transaction.clone()),
+                Err(ObserveError::Store(error)) => return Err(error),
+                Ok(_) | Err(ObserveError::Record(_)) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The block that was observed last has been taken, so its header at least is sound: what of it has found no object is kept, the
+    /// latest [`MAX_UNPLACED_WITHDRAWALS`]. To push one out thus takes as many in sealed blocks.
+    pub fn keep_unplaced(&mut self) {
+        for transaction in mem::take(&mut self.held) {
+            if self.unplaced.values().any(|known| *known == transaction) {
+                continue;
+            }
+            if self.unplaced.len() >= MAX_UNPLACED_WITHDRAWALS
+                && let Some((oldest, _)) = self.unplaced.pop_first()
+            {
+                self.unwritten.delete(UNPLACED_WITHDRAWALS, oldest.to_be_bytes());
+            }
+            let number = self.unplaced.last_key_value().map_or(0, |(last, _)| last + 1);
+            self.unwritten.put(UNPLACED_WITHDRAWALS, number.to_be_bytes(), encode(&transaction));
+            self.unplaced.insert(number, transaction);
+        }
+    }
+
+    /// Looks again at what has found no object, in the state `view` at a new tip.
+    ///
+    /// # Errors
+    /// Where `view` can't be read; then all that has not been looked at is kept.
+    pub fn place(&mut self, chain: &ChainId, view: &dyn StateView) -> Result<(), StoreError> {
+        let numbers: Vec<u64> = self.unplaced.keys().copied().collect();
+        for number in numbers {
+            let transaction = self.unplaced[&number].clone();
+            match self.observe(&transaction, chain, view) {
+                Ok(_) => {
+                    self.unplaced.remove(&number);
+                    self.unwritten.delete(UNPLACED_WITHDRAWALS, number.to_be_bytes());
+                }
+                Err(ObserveError::Record(_)) => {}
+                Err(ObserveError::Store(error)) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// Hands what has not been written yet to `commit`, which must make it durable (node-local tables).
@@ -132,6 +202,14 @@ impl DenySet {
         self.unwritten.put(DENIALS, key(&object, &scope), value(&turn));
         true
     }
+}
+
+/// Whether a withdrawal refused in one state may be its object's owner's word in another.
+const fn may_find_its_object(error: &RecordError) -> bool {
+    matches!(
+        error,
+        RecordError::UnknownObject { .. } | RecordError::WrongOwnerEpoch { .. } | RecordError::NotTheOwner { .. }
+    )
 }
 
 /// What all operations that withdraw have in common.

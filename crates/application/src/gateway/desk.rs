@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use health_chain_consensus::Chain;
 use health_chain_data::{
-    Hash, Millis, Signature, Timestamp, Transaction, codec, ports::StoreError, state::Changes, tagged_hash,
+    Block, Hash, Millis, Signature, Timestamp, Transaction, codec, ports::StoreError, state::Changes, tagged_hash,
     wrap::KeyWrap,
 };
 use health_chain_network::PeerId;
@@ -34,7 +34,8 @@ pub(super) struct Desk {
     denials: DenySet,
     seen: SeenRequests,
     audit: AuditLog,
-    /// The latest time at which something was permitted. Kept durably.
+    /// The latest time at which something was permitted, or denied because its grant was over. Kept durably. Other denials don't count: the
+    /// clock may be far ahead by mistake, which a stale tip shows, and that must not last.
     high_water: Millis,
     /// Blocks that a deep reorganisation took away, until somebody clears it. Kept durably.
     uncleared: u32,
@@ -134,6 +135,8 @@ impl Desk {
     }
 
     pub(super) fn tip_moved(&mut self, chain: &mut Chain, disconnected: usize) -> Result<(), StoreError> {
+        self.denials.place(&chain.chain_id(), chain.state())?;
+        self.denials.write(|changes| chain.put_local(changes))?;
         let blocks = u32::try_from(disconnected).unwrap_or(u32::MAX);
         if blocks <= self.parts.rules.max_reorganisation_depth.max(self.uncleared) {
             return Ok(());
@@ -149,6 +152,18 @@ impl Desk {
             Err(ObserveError::Store(error)) => Err(error),
             Ok(_) | Err(_) => Ok(()),
         }
+    }
+
+    /// Remembers the withdrawals of a block on whatever branch, durably.
+    pub(super) fn saw_block(&mut self, chain: &mut Chain, block: &Block) -> Result<(), StoreError> {
+        self.denials.observe_block(block, &chain.chain_id(), chain.state())?;
+        self.denials.write(|changes| chain.put_local(changes))
+    }
+
+    /// The block seen last is in the chain's store: what of it could not be judged yet is remembered, too.
+    pub(super) fn took_block(&mut self, chain: &mut Chain) -> Result<(), StoreError> {
+        self.denials.keep_unplaced();
+        self.denials.write(|changes| chain.put_local(changes))
     }
 
     fn observe(&mut self, chain: &mut Chain, transaction: &Transaction) -> Result<bool, ObserveError> {
@@ -230,6 +245,8 @@ impl Desk {
         let decision = authorize(request, &self.decider(), &snapshot(chain, self.uncleared), &clock);
         if decision.is_ok() {
             self.seen.remember(request).map_err(|error| Refusal::new("access-busy", error))?;
+        }
+        if matches!(decision, Ok(_) | Err(Denial::Over { .. })) {
             self.high_water = self.high_water.max(now);
         }
         // What was not signed by whom it names is nobody's access, and no entry.

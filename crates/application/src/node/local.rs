@@ -84,6 +84,7 @@ impl Local {
     fn connect(&mut self, block: Block) -> Result<Accepted, SubmitError> {
         self.service.saw_block(&mut self.chain, &block)?;
         let accepted = self.chain.accept_block(self.now, block)?;
+        self.service.took_block(&mut self.chain)?;
         if let Accepted::Connected(change) = &accepted {
             self.tip_moved(change)?;
         }

@@ -37,6 +37,14 @@ pub trait Service: Send {
         block.transactions().iter().try_for_each(|transaction| self.saw_transaction(chain, transaction))
     }
 
+    /// The block seen last was taken: it is stored, on whatever branch, and the tip may be about to move.
+    ///
+    /// # Errors
+    /// As for [`Service::saw_transaction`].
+    fn took_block(&mut self, _chain: &mut Chain) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// The tip has moved; `disconnected` blocks were undone on the way.
     ///
     /// # Errors
