@@ -20,6 +20,7 @@ use health_chain::{
         sha256,
         state::{Changes, MemoryStore, Table},
     },
+    data_sled::SledStore,
     incentive::{IncentiveParameters, Issuance, Ledger, Reward, Rewards, TokenRule, supply},
     network::{Address, MemoryHub, PeerId},
 };
@@ -209,4 +210,17 @@ fn a_stopped_node_says_so() {
     let seen: Vec<NodeEvent> = events.iter().collect();
     assert_eq!(seen.first(), Some(&NodeEvent::Transaction { id: mint(1, 5).id() }));
     assert!(seen.iter().any(|event| matches!(event, NodeEvent::Mined { .. })));
+}
+
+#[test]
+fn a_node_that_comes_back_meets_its_old_company() {
+    let hub = MemoryHub::new();
+    let folder = tempfile::tempdir().unwrap();
+    let store = || Box::new(SledStore::open(folder.path()).unwrap());
+    let _maker = node(&hub, "maker", false, &[]);
+    let first = start(&hub, "guest", false, &["maker"], store());
+    wait_until("the guest is connected", || !first.status().unwrap().peers.is_empty());
+    first.stop();
+    let second = start(&hub, "guest", false, &[], store());
+    wait_until("it has found the maker, though nobody named it", || !second.status().unwrap().peers.is_empty());
 }

@@ -3,6 +3,7 @@
 //! [`NodeBuilder`] takes the parts (each a port, so each can be swapped) and starts the thread. Nothing here names a concrete store,
 //! transport or engine.
 
+mod company;
 mod core;
 mod local;
 mod service;
@@ -33,16 +34,17 @@ use health_chain_network::{
 };
 use thiserror::Error;
 
+use self::{
+    company::Company,
+    core::{Command, Core},
+    local::Local,
+};
 pub use self::{
     core::Clock,
     local::SubmitError,
     service::{NoService, Service},
     stepped::{Answer, SteppedNode},
     verifier::ParallelVerifier,
-};
-use self::{
-    core::{Command, Core},
-    local::Local,
 };
 use crate::kinds;
 
@@ -141,9 +143,9 @@ pub enum StartError {
     /// The chain can't be opened.
     #[error("the chain can't be opened")]
     Chain(#[from] OpenError),
-    /// What the node's service kept can't be read.
-    #[error("what the node's service kept can't be read")]
-    Service(#[from] StoreError),
+    /// What the node and its service kept beside the chain can't be read.
+    #[error("what the node kept beside the chain can't be read")]
+    Kept(#[from] StoreError),
     /// The system gives no random bytes.
     #[error("the system gives no random bytes")]
     Random(#[source] getrandom::Error),
@@ -283,18 +285,19 @@ impl NodeBuilder {
     }
 
     fn assemble(self, entropy: [u8; 32]) -> Result<(Core, mpsc::Sender<Command>), StartError> {
+        let (executor, verifier) = (Arc::clone(&self.parts.executor), Arc::clone(&self.parts.verifier));
+        let mut chain = Chain::open(self.parts, &self.genesis)?;
+        let Company { anchors, addresses } = Company::load(chain.state())?;
         let settings = Settings {
             network: self.genesis.network().into(),
-            genesis: self.genesis.chain_id(),
+            genesis: chain.chain_id(),
             listen: self.listen,
             peers: self.peers,
-            anchors: Vec::new(),
-            addresses: Vec::new(),
+            anchors,
+            addresses,
             outbound_peers: MAX_OUTBOUND_PEERS,
             entropy,
         };
-        let (executor, verifier) = (Arc::clone(&self.parts.executor), Arc::clone(&self.parts.verifier));
-        let mut chain = Chain::open(self.parts, &self.genesis)?;
         let mut service = self.service;
         service.opened(&mut chain)?;
         let pool = Mempool::new(self.policy, executor, verifier, chain.tip().id);

@@ -31,3 +31,5 @@ pub const INSTITUTION_KEYS: Table = Table(100);
 pub const GATEWAY: Table = Table(33);
 /// Node-local: transactions of blocks that may withdraw from an object that is not known yet, by a number (8 bytes, big-endian).
 pub const UNPLACED_WITHDRAWALS: Table = Table(34);
+/// Node-local: whom the node knew when it was last up.
+pub const COMPANY: Table = Table(35);

@@ -20,11 +20,14 @@ use tracing::{debug, error, info, warn};
 
 use super::{
     NodeEvent,
+    company::Company,
     local::{Local, SubmitError, priority},
 };
 
 /// How often deadlines are looked at, in milliseconds.
 const TICK_MILLIS: u64 = 100;
+/// How often the peers are noted for the next start, in milliseconds.
+const NOTE_MILLIS: u64 = 60_000;
 /// The longest wait for something to happen, in milliseconds.
 const PATIENCE_MILLIS: u64 = 50;
 /// How long to rest where nothing happens and the transport does not wait.
@@ -81,6 +84,7 @@ pub(super) struct Core {
     /// An own block was refused: no change of the tip will start the next one.
     retry_mining_at: Option<Millis>,
     next_tick: Millis,
+    next_note: Millis,
 }
 
 impl Core {
@@ -92,6 +96,7 @@ impl Core {
         clock: Clock,
         commands: mpsc::Receiver<Command>,
     ) -> Self {
+        let next_note = local.now.saturating_add(NOTE_MILLIS);
         Self {
             local,
             network,
@@ -106,6 +111,7 @@ impl Core {
             wake_engine_at: None,
             retry_mining_at: None,
             next_tick: Millis::ZERO,
+            next_note,
         }
     }
 
@@ -130,7 +136,23 @@ impl Core {
             }
         }
         self.searcher.stop();
+        if !self.local.is_store_lost {
+            self.keep_company();
+        }
         info!("stopped");
+    }
+
+    /// Notes whom the node knows, for its next start. Worth no more than a warning where it fails.
+    fn keep_company(&mut self) {
+        self.next_note = self.local.now.saturating_add(NOTE_MILLIS);
+        let company = Company::of(&self.network);
+        // Nobody at hand is no reason to forget those that there were.
+        if company.anchors.is_empty() {
+            return;
+        }
+        if let Err(error) = self.local.chain.put_local(&company.to_changes()) {
+            warn!(%error, "the peers could not be noted");
+        }
     }
 
     /// Takes what waits, without waiting for more.
@@ -211,6 +233,9 @@ impl Core {
         let expired = self.local.pool.expire(now);
         self.publish(expired.into_iter().map(|id| NodeEvent::Dropped { id }).collect());
         self.refresh_candidate();
+        if self.next_note <= now {
+            self.keep_company();
+        }
     }
 
     /// Does what the network wants, and tells it at once what came of it.
