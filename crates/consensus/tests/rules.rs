@@ -138,8 +138,11 @@ fn an_invalid_block_is_remembered() {
     let mut chain = open(disk.clone());
     let bad = block_on(&chain.tip().header, 5, 1, vec![transaction(REFUSED, 0, 0)]);
     let above = block_on(&bad.header, 5, 1, vec![]);
-    assert_eq!(refusal(&mut chain, &bad).rule(), "toy-refused");
+    let first = refusal(&mut chain, &bad);
+    assert!(first.rule() == "toy-refused" && first.is_senders_fault());
     assert_eq!(refusal(&mut chain, &bad).rule(), "invalid-block");
+    let header = chain.accept_headers(Millis(u64::MAX), &[above.header.clone()]).unwrap_err();
+    assert!(header.rule() == "invalid-block" && !header.is_senders_fault(), "headers travel before their blocks");
     assert_eq!(refusal(&mut chain, &above).rule(), "invalid-block");
     drop(chain);
     let mut chain = open(disk);

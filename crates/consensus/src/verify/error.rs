@@ -202,9 +202,13 @@ impl HeaderError {
     }
 
     /// Whether every node would refuse the header, whenever it arrives: the sender did not check before relaying. `false`
-    /// where a parent is missing, a clock differs, or this node failed.
+    /// where a parent is missing, a clock differs, or this node failed; and on top of an invalid block, since headers travel
+    /// before their blocks, and the sender may not have seen that one.
     pub const fn is_senders_fault(&self) -> bool {
-        !matches!(self, Self::UnknownParent { .. } | Self::TimeTooFarAhead { .. } | Self::Store(_))
+        !matches!(
+            self,
+            Self::UnknownParent { .. } | Self::Invalid { .. } | Self::TimeTooFarAhead { .. } | Self::Store(_)
+        )
     }
 }
 
