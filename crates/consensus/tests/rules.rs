@@ -141,7 +141,7 @@ fn an_invalid_block_is_remembered() {
     let first = refusal(&mut chain, &bad);
     assert!(first.rule() == "toy-refused" && first.is_senders_fault());
     assert_eq!(refusal(&mut chain, &bad).rule(), "invalid-block");
-    let header = chain.accept_headers(Millis(u64::MAX), &[above.header.clone()]).unwrap_err();
+    let header = chain.accept_headers(Millis(u64::MAX), std::slice::from_ref(&above.header)).unwrap_err();
     assert!(header.rule() == "invalid-block" && !header.is_senders_fault(), "headers travel before their blocks");
     assert_eq!(refusal(&mut chain, &above).rule(), "invalid-block");
     drop(chain);
