@@ -19,6 +19,7 @@
 //! `ct_root` is the root of a Merkle tree whose first leaf is the header and whose others are the chunks, in order, so
 //! that every byte of the object is under it: a store can be checked, scrubbed, and asked for one chunk with a proof.
 
+mod buffer;
 mod header;
 mod key;
 mod open;
@@ -29,9 +30,10 @@ pub use key::{DATA_KEY_BYTES, OpeningKey, SealingKey};
 pub use open::{OpenError, Opener, open};
 pub use sealing::{Receipt, SealError, Sealed, Sealer, seal};
 
+use alloc::vec::Vec;
 use core::iter;
 
-use crate::{Hash, merkle};
+use crate::{Hash, merkle, ports::BatchHasher};
 
 /// Content bytes of every chunk but the final one.
 pub const CHUNK_BYTES: usize = 64 * 1024;
@@ -61,6 +63,12 @@ pub fn leaves(object: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// The Merkle root over an object's bytes.
 pub fn ct_root(object: &[u8]) -> Hash {
     merkle::root(leaves(object))
+}
+
+/// The Merkle root over an object's bytes, with the chunks hashed by `hasher`.
+pub fn ct_root_by(hasher: &dyn BatchHasher, object: &[u8]) -> Hash {
+    let leaves: Vec<&[u8]> = leaves(object).collect();
+    hasher.merkle_root(&hasher.hash_leaves(&leaves))
 }
 
 /// The length of the object that a plaintext of this length is sealed into, in bytes.

@@ -1,11 +1,14 @@
 //! Properties of sealed objects: what was sealed opens, and anything else is refused.
 
+use std::sync::{Arc, Mutex};
+
 use health_chain_data::{
     Hash, ObjectId,
     merkle::{InclusionProof, leaf_hash},
+    ports::{BatchHasher, ScalarHasher},
     seal::{
         CHUNK_BYTES, CHUNK_TAG_BYTES, HEADER_BYTES, OpenError, Opener, SEALED_CHUNK_BYTES, SealError, Sealed, Sealer,
-        SealingKey, ct_root, leaves, open, padme, seal, sealed_bytes,
+        SealingKey, ct_root, ct_root_by, leaves, open, padme, seal, sealed_bytes,
     },
     sha256,
 };
@@ -152,6 +155,35 @@ fn padding_costs_little_and_hides_lengths() {
     assert_eq!((padme(9), padme(1000), padme(1 << 20)), (10, 1024, 1 << 20));
     assert_eq!(padme((1 << 20) + 1), (1 << 20) + (1 << 15));
     assert_eq!(sealed(8_193).bytes.len(), sealed(8_400).bytes.len());
+}
+
+/// A hasher that notes how many leaves it was given at a time.
+#[derive(Default)]
+struct Noting(Mutex<Vec<usize>>);
+
+impl BatchHasher for Noting {
+    fn name(&self) -> &'static str {
+        "noting"
+    }
+
+    fn hash_leaves(&self, leaves: &[&[u8]]) -> Vec<Hash> {
+        self.0.lock().unwrap().push(leaves.len());
+        ScalarHasher.hash_leaves(leaves)
+    }
+}
+
+#[test]
+fn chunks_sealed_by_one_call_are_hashed_together() {
+    let (hasher, mut out) = (Arc::new(Noting::default()), Vec::new());
+    let key = SealingKey::new(&[1; 32]);
+    let sealer = Sealer::new(key, &OBJECT, VERSION, &[2; 24], full(9) as u64, &mut out).unwrap();
+    let mut sealer = sealer.hash_by(Arc::clone(&hasher) as Arc<dyn BatchHasher>);
+    sealer.write(&plaintext(full(9)), &mut out).unwrap();
+    let receipt = sealer.finish(&mut out).unwrap();
+    assert!(hasher.0.lock().unwrap().contains(&8), "the final chunk is known only at the end");
+    assert_eq!(out, sealed(full(9)).bytes);
+    assert_eq!(receipt.ct_root, ct_root(&out));
+    assert_eq!(ct_root_by(&*hasher, &out), ct_root(&out));
 }
 
 #[test]

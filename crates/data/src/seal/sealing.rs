@@ -1,14 +1,17 @@
 //! Sealing.
 
-use alloc::vec::Vec;
+use alloc::{sync::Arc, vec::Vec};
+use core::mem;
 
-use aead_stream::{Encryptor, StreamBE32};
+use aead_stream::{StreamBE32, StreamPrimitive};
 use chacha20poly1305::ChaCha20Poly1305;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::{
-    CHUNK_BYTES, LENGTH_BYTES, MAX_PLAINTEXT_BYTES, NONCE_BYTES, OpeningKey, SEALED_CHUNK_BYTES, SealingKey,
+    CHUNK_BYTES, CHUNK_TAG_BYTES, LENGTH_BYTES, MAX_PLAINTEXT_BYTES, NONCE_BYTES, OpeningKey, SEALED_CHUNK_BYTES,
+    SealingKey,
+    buffer::Tail,
     content_bytes,
     header::{HEADER_BYTES, Header, associated_data, derive},
     sealed_bytes,
@@ -16,6 +19,7 @@ use super::{
 use crate::{
     Hash, ObjectId,
     merkle::{Frontier, leaf_hash},
+    ports::{BatchHasher, ScalarHasher},
 };
 
 /// Why something was not sealed.
@@ -58,7 +62,7 @@ pub struct Receipt {
     pub key: OpeningKey,
 }
 
-/// Seals a plaintext that is in memory. `nonce` must be fresh random bytes.
+/// Seals a plaintext that is in memory. `nonce` must be fresh random bytes. [`Sealer::hash_by`] makes it faster.
 ///
 /// # Errors
 /// [`SealError::TooLong`].
@@ -79,9 +83,14 @@ pub fn seal(
 
 /// Seals a plaintext of any size in constant memory: the caller brings plaintext and carries away what is appended to
 /// `out`, which is at most one chunk more than it brought.
+///
+/// The chunks that one call seals are hashed together, so that a hasher with several lanes is best brought a megabyte or
+/// more at a time.
 pub struct Sealer {
     key: OpeningKey,
-    stream: Encryptor<ChaCha20Poly1305, StreamBE32<ChaCha20Poly1305>>,
+    stream: StreamBE32<ChaCha20Poly1305>,
+    /// Place of the next chunk.
+    index: u32,
     associated_data: Hash,
     announced: u64,
     taken: u64,
@@ -89,6 +98,7 @@ pub struct Sealer {
     /// more content is there, so that the final chunk is known as such.
     chunk: Zeroizing<Vec<u8>>,
     leaves: Frontier,
+    hasher: Arc<dyn BatchHasher>,
     sealed_bytes: u64,
 }
 
@@ -115,16 +125,25 @@ impl Sealer {
         out.extend_from_slice(&header);
         let mut sealer = Self {
             key,
-            stream: Encryptor::from_stream_primitive(derived.stream),
+            stream: derived.stream,
+            index: 0,
             associated_data: associated_data(&header),
             announced: plaintext_bytes,
             taken: 0,
             chunk: Zeroizing::new(Vec::with_capacity(SEALED_CHUNK_BYTES)),
             leaves: Frontier::from_iter([leaf_hash(&header)]),
+            hasher: Arc::new(ScalarHasher),
             sealed_bytes: HEADER_BYTES as u64,
         };
         sealer.content(&plaintext_bytes.to_le_bytes(), out);
         Ok(sealer)
+    }
+
+    /// Hashes chunks with `hasher` instead of one after the other. The object is the same.
+    #[must_use]
+    pub fn hash_by(mut self, hasher: Arc<dyn BatchHasher>) -> Self {
+        self.hasher = hasher;
+        self
     }
 
     /// Takes the next bytes of the plaintext, and appends what is sealed of them to `out`.
@@ -155,33 +174,51 @@ impl Sealer {
             self.content(&ZEROS[..step as usize], out);
             padding -= step;
         }
-        let Self { key, stream, associated_data, mut chunk, mut leaves, sealed_bytes, .. } = self;
-        stream.encrypt_last_in_place(associated_data.as_bytes(), &mut *chunk).expect("a chunk is short enough");
-        leaves.append(leaf_hash(&chunk));
-        out.extend_from_slice(&chunk);
-        Ok(Receipt { ct_root: leaves.root(), sealed_bytes: sealed_bytes + chunk.len() as u64, key })
+        let start = out.len();
+        let chunk = mem::take(&mut self.chunk);
+        self.seal_chunk(&chunk, true, out);
+        self.hash_chunks(&out[start..]);
+        Ok(Receipt { ct_root: self.leaves.root(), sealed_bytes: self.sealed_bytes, key: self.key })
     }
 
     /// Takes content, and seals every chunk that is full and not the last.
     fn content(&mut self, mut content: &[u8], out: &mut Vec<u8>) {
-        while !content.is_empty() {
-            if self.chunk.len() == CHUNK_BYTES {
-                self.seal_chunk(out);
+        let start = out.len();
+        if self.chunk.len() + content.len() > CHUNK_BYTES {
+            let (fill, rest) = content.split_at(CHUNK_BYTES - self.chunk.len());
+            self.chunk.extend_from_slice(fill);
+            let mut chunk = mem::take(&mut self.chunk);
+            self.seal_chunk(&chunk, false, out);
+            chunk.clear();
+            self.chunk = chunk;
+            content = rest;
+            // What follows at once needs no collecting.
+            while content.len() > CHUNK_BYTES {
+                let (chunk, rest) = content.split_at(CHUNK_BYTES);
+                self.seal_chunk(chunk, false, out);
+                content = rest;
             }
-            let (now, later) = content.split_at(content.len().min(CHUNK_BYTES - self.chunk.len()));
-            self.chunk.extend_from_slice(now);
-            content = later;
         }
+        self.chunk.extend_from_slice(content);
+        self.hash_chunks(&out[start..]);
     }
 
-    fn seal_chunk(&mut self, out: &mut Vec<u8>) {
+    /// Appends a sealed chunk to `out`.
+    fn seal_chunk(&mut self, content: &[u8], is_last: bool, out: &mut Vec<u8>) {
+        out.reserve(content.len() + CHUNK_TAG_BYTES);
+        let start = out.len();
+        out.extend_from_slice(content);
         self.stream
-            .encrypt_next_in_place(self.associated_data.as_bytes(), &mut *self.chunk)
-            .expect("a chunk is short enough, and the longest object has fewer than 2^32 of them");
-        self.leaves.append(leaf_hash(&self.chunk));
-        self.sealed_bytes += self.chunk.len() as u64;
-        out.extend_from_slice(&self.chunk);
-        self.chunk.clear();
+            .encrypt_in_place(self.index, is_last, self.associated_data.as_bytes(), &mut Tail::new(out, start))
+            .expect("a chunk is short enough");
+        self.index = self.index.checked_add(1).expect("the longest object has fewer than 2^32 chunks");
+    }
+
+    /// Takes the chunks that have been sealed together into the tree.
+    fn hash_chunks(&mut self, sealed: &[u8]) {
+        let chunks: Vec<&[u8]> = sealed.chunks(SEALED_CHUNK_BYTES).collect();
+        self.hasher.hash_leaves(&chunks).into_iter().for_each(|leaf| self.leaves.append(leaf));
+        self.sealed_bytes += sealed.len() as u64;
     }
 }
 
