@@ -167,7 +167,7 @@ impl BatchHasher for Noting {
     }
 
     fn hash_leaves(&self, leaves: &[&[u8]]) -> Vec<Hash> {
-        self.0.lock().unwrap().push(leaves.len());
+        self.0.lock().expect("no test panics here").push(leaves.len());
         ScalarHasher.hash_leaves(leaves)
     }
 }
