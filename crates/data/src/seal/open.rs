@@ -95,7 +95,8 @@ pub struct Opener {
     stream: StreamBE32<ChaCha20Poly1305>,
     associated_data: Hash,
     index: u32,
-    /// Bytes of the chunk that is being collected; opened as an inner chunk once a byte of the next is there.
+    /// Bytes of the chunk that is being collected, opened as an inner chunk once a byte of the next is there. It grows
+    /// while it holds ciphertext only, so that moving it leaves no plaintext behind.
     chunk: Zeroizing<Vec<u8>>,
     content: Content,
     failed: Option<OpenError>,
@@ -127,7 +128,7 @@ impl Opener {
             stream: derived.stream,
             associated_data: associated_data(header),
             index: 0,
-            chunk: Zeroizing::new(Vec::with_capacity(SEALED_CHUNK_BYTES)),
+            chunk: Zeroizing::new(Vec::new()),
             content: Content::default(),
             failed: None,
         })

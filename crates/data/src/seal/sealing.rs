@@ -123,6 +123,9 @@ impl Sealer {
         let derived = derive(&key, object, version, nonce);
         let header = Header { object: *object, version, nonce: *nonce, commitment: derived.commitment }.to_bytes();
         out.extend_from_slice(&header);
+        // Room for all that is ever in it, so that no plaintext is left behind by moving; no more, since all is wiped.
+        let chunk =
+            Vec::with_capacity(CHUNK_BYTES.min(usize::try_from(content_bytes(plaintext_bytes)).unwrap_or(CHUNK_BYTES)));
         let mut sealer = Self {
             key,
             stream: derived.stream,
@@ -130,7 +133,7 @@ impl Sealer {
             associated_data: associated_data(&header),
             announced: plaintext_bytes,
             taken: 0,
-            chunk: Zeroizing::new(Vec::with_capacity(SEALED_CHUNK_BYTES)),
+            chunk: Zeroizing::new(chunk),
             leaves: Frontier::from_iter([leaf_hash(&header)]),
             hasher: Arc::new(ScalarHasher),
             sealed_bytes: HEADER_BYTES as u64,
