@@ -4,4 +4,5 @@ pub(crate) mod init;
 pub(crate) mod keys;
 pub(crate) mod mine;
 pub(crate) mod run;
+pub(crate) mod script;
 pub(crate) mod status;

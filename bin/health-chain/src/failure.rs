@@ -9,6 +9,7 @@ use health_chain::{
         wallet::WalletError,
     },
     consensus::OpenError,
+    contract::script::{AssemblyError, Fault},
     data::{
         PublicKey,
         keys::{derivation::DerivationError, mnemonic::MnemonicError},
@@ -117,6 +118,12 @@ pub(crate) enum Failure {
     /// The system's clock is out of the range of a block's time.
     #[error("the system's clock does not show a time between 1970 and 2106")]
     Clock,
+    /// A script can't be read.
+    #[error("the script cannot be read")]
+    Assembly(#[from] AssemblyError),
+    /// A lock is not unlocked.
+    #[error("not unlocked")]
+    NotUnlocked(#[from] Fault),
     /// The output can't be written.
     #[error("cannot write the output")]
     Output(#[from] io::Error),

@@ -52,6 +52,8 @@ enum Command {
     Status(commands::status::Options),
     /// Make or show keys.
     Keys(commands::keys::Options),
+    /// Write, read and run spending conditions as text; needs no folder.
+    Script(commands::script::Options),
 }
 
 const FIRST_STEPS: &str = "First steps:
@@ -92,6 +94,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Mine(options) => commands::mine::run(&folder, &options, out),
         Command::Status(options) => commands::status::run(&folder, &options, out),
         Command::Keys(options) => commands::keys::run(&folder, &options, out),
+        Command::Script(options) => commands::script::run(&options, out),
     }
 }
 

@@ -11,7 +11,7 @@ use common::{Home, fail, is_private, succeed};
 fn help_names_every_command_and_every_command_has_its_own() {
     let home = Home::new();
     let help = succeed(&home.output(&["--help"]));
-    for command in ["init", "run", "mine", "status", "keys"] {
+    for command in ["init", "run", "mine", "status", "keys", "script"] {
         assert!(help.contains(&format!("\n  {command} ")), "{command} is missing in: {help}");
         let own = succeed(&home.output(&[command, "--help"]));
         assert!(own.contains(&format!("Usage: health-chain {command}")), "{own}");
@@ -20,6 +20,29 @@ fn help_names_every_command_and_every_command_has_its_own() {
         assert!(succeed(&home.output(&["keys", command, "--help"])).contains("Usage: health-chain keys"));
     }
     assert!(succeed(&home.output(&["init", "--help"])).contains("--genesis"));
+}
+
+#[test]
+fn a_script_is_written_read_and_run() {
+    let home = Home::new();
+    let ran = |arguments: &[&str]| home.output(&[&["script"], arguments].concat());
+    let said = succeed(&ran(&["run", "ADD 5 NUMEQUAL", "--unlock", "2 3", "--trace"]));
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines.len(), 6, "{said}");
+    assert_eq!((lines[2], lines[5]), ("lock       0  ADD  [05]", "unlocked"));
+    assert!(fail(&ran(&["run", "ADD 5 NUMEQUAL", "--unlock", "2 4"])).contains("the script ends in false"));
+    assert!(fail(&ran(&["run", "NONSENSE"])).contains("word 0 is no opcode"));
+    // What the command line itself does not take ends with another status.
+    for (arguments, reason) in [
+        (&["run", "1", "--rules", "P2SH,NONSENSE"] as &[&str], "no rule of that name"),
+        (&["show", "4f6"], "hexadecimal"),
+    ] {
+        let refused = ran(arguments);
+        assert_eq!(refused.status.code(), Some(2));
+        assert!(String::from_utf8_lossy(&refused.stderr).contains(reason));
+    }
+    assert_eq!(succeed(&ran(&["assemble", "-1 16 DUP"])), "4f6076\n");
+    assert_eq!(succeed(&ran(&["show", "4f6076"])), "    0  -1\n    1  16\n    2  DUP\n");
 }
 
 #[test]
