@@ -1,5 +1,6 @@
 //! The commands, a file for each.
 
+pub(crate) mod bench;
 pub(crate) mod init;
 pub(crate) mod keys;
 pub(crate) mod mine;

@@ -15,10 +15,11 @@ use health_chain::{
         keys::{derivation::DerivationError, mnemonic::MnemonicError},
         ports::StoreError,
     },
+    data_simd::{Kernel, UnknownKernel, UnsupportedKernel, kernels},
 };
 use thiserror::Error;
 
-use crate::{compose::ComposeError, folder::FileError, inquiry::InquiryError};
+use crate::{bench::self_check::Wrong, compose::ComposeError, folder::FileError, inquiry::InquiryError};
 
 /// Why a command failed.
 #[derive(Debug, Error)]
@@ -115,6 +116,18 @@ pub(crate) enum Failure {
     /// Ctrl-C can't be taken.
     #[error("cannot take signals")]
     Signals(#[from] ctrlc::Error),
+    /// No hashing kernel of that name.
+    #[error(transparent)]
+    UnknownKernel(#[from] UnknownKernel),
+    /// The kernel is for other processors.
+    #[error(transparent)]
+    UnsupportedKernel(#[from] UnsupportedKernel),
+    /// What is to be measured computes something else than it should.
+    #[error("nothing was measured: a published vector fails")]
+    SelfCheck(#[from] Wrong),
+    /// No threads to measure on.
+    #[error("cannot start the threads to measure on")]
+    Threads(#[source] io::Error),
     /// The system's clock is out of the range of a block's time.
     #[error("the system's clock does not show a time between 1970 and 2106")]
     Clock,
@@ -169,6 +182,11 @@ impl Failure {
                 "the reason is in the log above; where it is the disk, make room and start again".into()
             }
             Self::WordsFile { .. } => "the file holds the 12 to 24 words that were written down, on one line".into(),
+            Self::UnknownKernel(_) | Self::UnsupportedKernel(_) => {
+                let names: Vec<&str> = kernels().into_iter().map(Kernel::name).collect();
+                format!("this processor has: {}", names.join(", "))
+            }
+            Self::Threads(_) => "measure on fewer: --threads".into(),
             Self::LogFilter(_) => "try --log info, or --log warn,health_chain_network=debug".into(),
             _ => return None,
         })

@@ -1,5 +1,6 @@
 //! The health chain node and its command line.
 
+mod bench;
 mod commands;
 mod compose;
 mod config;
@@ -54,6 +55,8 @@ enum Command {
     Keys(commands::keys::Options),
     /// Write, read and run spending conditions as text; needs no folder.
     Script(commands::script::Options),
+    /// Measure how fast this machine hashes, searches, verifies and seals.
+    Bench(commands::bench::Options),
 }
 
 const FIRST_STEPS: &str = "First steps:
@@ -95,6 +98,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Status(options) => commands::status::run(&folder, &options, out),
         Command::Keys(options) => commands::keys::run(&folder, &options, out),
         Command::Script(options) => commands::script::run(&options, out),
+        Command::Bench(options) => commands::bench::run(&options, out),
     }
 }
 

@@ -11,7 +11,7 @@ use common::{Home, fail, is_private, succeed};
 fn help_names_every_command_and_every_command_has_its_own() {
     let home = Home::new();
     let help = succeed(&home.output(&["--help"]));
-    for command in ["init", "run", "mine", "status", "keys", "script"] {
+    for command in ["init", "run", "mine", "status", "keys", "script", "bench"] {
         assert!(help.contains(&format!("\n  {command} ")), "{command} is missing in: {help}");
         let own = succeed(&home.output(&[command, "--help"]));
         assert!(own.contains(&format!("Usage: health-chain {command}")), "{own}");
