@@ -23,6 +23,7 @@ use health_chain::{
         ConsensusParameters, Solo, SoloParameters,
         ports::{AcceptAll, BlockContext, Executor, NoReward},
     },
+    consensus_bft::{Bft, BftParameters},
     consensus_pow::{PowParameters, ProofOfWork, Retarget, Seal},
     contract::{Scripts, ports::NoProgram, scripts::Template},
     data::{
@@ -110,6 +111,17 @@ fn solo_engine() {
         Genesis::new("solo", Timestamp(1_000), vec![]).with(&ConsensusParameters::default()).with(&parameters);
     let maker = || Box::new(Solo::authority(parameters, Box::new(key()))) as _;
     conformance::engine(&genesis, maker, || Box::new(Solo::follower(parameters)));
+}
+
+#[test]
+fn bft_engine() {
+    let key = || SecretKey::from_bytes(&[7; 32]).expect("a small number is a secret key");
+    let genesis = Genesis::new("bft", Timestamp(1_000), vec![])
+        .with(&ConsensusParameters::default())
+        .with(&BftParameters::equal([key().public_key()]));
+    let maker = || Box::new(Bft::validator(&genesis, Box::new(key())).expect("it is the only validator")) as _;
+    let follower = || Box::new(Bft::follower(&genesis).expect("the document names a validator")) as _;
+    conformance::engine(&genesis, maker, follower);
 }
 
 #[test]

@@ -391,7 +391,7 @@ fn unknown_versions() {
     malformed(&mut world, transfer, TransactionError::Version { found: 2 });
     let mut block = world.block(vec![]);
     block.header = seal(Header { version: 2, ..block.header });
-    assert!(matches!(world.refuse(block), BlockError::Header(HeaderError::Version { found: 2 })));
+    assert!(matches!(world.refuse(block), BlockError::Header(HeaderError::Version { found: 2, .. })));
 }
 
 #[test]

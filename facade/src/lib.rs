@@ -8,6 +8,8 @@ pub use health_chain_data as data;
 pub use health_chain_incentive as incentive;
 pub use health_chain_network as network;
 
+#[cfg(feature = "consensus-bft")]
+pub use health_chain_consensus_bft as consensus_bft;
 #[cfg(feature = "consensus-pow")]
 pub use health_chain_consensus_pow as consensus_pow;
 #[cfg(feature = "data-simd")]

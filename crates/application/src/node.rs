@@ -18,7 +18,7 @@ use std::{
 
 use health_chain_consensus::{
     Accepted, Chain, OpenError, Parts,
-    ports::{Engine, Executor, NoSearch, RewardRule, SearchOutcome, Searcher},
+    ports::{Accusation, Engine, Executor, NoSearch, RewardRule, SearchOutcome, Searcher},
 };
 use health_chain_data::{
     Block, BlockId, ChainId, Genesis, Hash, Height, Lock, Millis, Transaction, TxId,
@@ -95,6 +95,11 @@ pub enum NodeEvent {
         id: BlockId,
         /// Its height.
         height: Height,
+    },
+    /// Somebody is proven to have broken the rules of the consensus engine.
+    Accused {
+        /// Who, and the proof.
+        accusation: Accusation,
     },
     /// A peer's handshake is done.
     PeerJoined {

@@ -7,6 +7,7 @@
 //! blocks are invalid.
 
 mod accept;
+mod engine;
 mod open;
 mod query;
 mod records;
@@ -15,16 +16,18 @@ mod reorganise;
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
 use health_chain_data::{
-    BlockId, ChainId, Genesis, Hash, Header, Height, Millis,
+    BlockId, ChainId, Genesis, Hash, Header, Height,
     ports::{BatchHasher, ChainStore, StateView, StoreError, Verifier},
     state::{Changes, MemoryStore, Table, state_hash},
 };
 
+pub use engine::EngineInput;
+use engine::Journal;
 pub use open::OpenError;
 
 use crate::{
     parameters::ConsensusParameters,
-    ports::{Action, BlockContext, Engine, Executor, Finality, Input, RewardRule, SearchTask},
+    ports::{BlockContext, Engine, Executor, Finality, RewardRule},
     tree::{HeaderTree, Slot},
     verify::{self, BlockError, Rules},
 };
@@ -56,6 +59,7 @@ pub struct Chain {
     seen: u64,
     /// The tip that the last [`TipChange`] led to.
     reported: Slot,
+    journal: Journal,
 }
 
 /// The last block of the connected chain.
@@ -93,29 +97,6 @@ pub struct TipChange {
     pub disconnected: Vec<BlockId>,
     /// Blocks that are now connected, lowest first.
     pub connected: Vec<BlockId>,
-}
-
-/// What the engine is told. The branch that [`Input`] speaks of is added by the chain.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum EngineInput {
-    /// The chain has a new tip, or has just been opened.
-    Tip,
-    /// A candidate to seal; void if it does not extend the tip.
-    Candidate(Header),
-    /// A nonce that meets the target.
-    Solved {
-        /// The task that it answers.
-        task: SearchTask,
-        /// The nonce.
-        nonce: u32,
-    },
-    /// No nonce of the task meets the target.
-    Exhausted {
-        /// The task.
-        task: SearchTask,
-    },
-    /// The moment named by [`Action::WakeAt`] has come.
-    Tick,
 }
 
 impl Chain {
@@ -178,20 +159,6 @@ impl Chain {
     /// When a block counts as settled.
     pub fn finality(&self) -> Finality {
         self.parts.engine.finality()
-    }
-
-    /// One step of the engine, with the branch that the input is about.
-    pub fn step_engine(&mut self, now: Millis, input: EngineInput) -> Vec<Action> {
-        let branch = self.tree.branch_at(self.tree.tip());
-        let input = match input {
-            EngineInput::Tip => Input::Tip { branch: &branch },
-            EngineInput::Candidate(header) if header.parent != self.tree.id_at(self.tree.tip()) => return Vec::new(),
-            EngineInput::Candidate(header) => Input::Candidate { header, branch: &branch },
-            EngineInput::Solved { task, nonce } => Input::Solved { task, nonce },
-            EngineInput::Exhausted { task } => Input::Exhausted { task },
-            EngineInput::Tick => Input::Tick,
-        };
-        self.parts.engine.step(now, input)
     }
 
     /// Writes to tables of this node that no block touches: one atomic batch, durable on return.

@@ -5,7 +5,7 @@ use alloc::{boxed::Box, vec::Vec};
 use core::error::Error as StdError;
 
 use health_chain_data::{
-    Amount, Block, ChainId, Genesis, Header, Height, Kind, Millis, Timestamp, Transaction,
+    Amount, Block, BlockId, ChainId, Genesis, Header, Height, Kind, Millis, PublicKey, Timestamp, Transaction,
     ports::{SignatureClaim, StoreError},
     state::Overlay,
 };
@@ -88,6 +88,29 @@ pub enum Input<'a> {
     },
     /// Time has passed: the moment named by [`Action::WakeAt`] has come.
     Tick,
+    /// A candidate to propose to the other engines, as asked for by [`Action::Propose`]: like [`Input::Candidate`], and whole.
+    Proposal {
+        /// The candidate.
+        block: Block,
+        /// The branch that it extends.
+        branch: &'a dyn Ancestry,
+    },
+    /// What another node's engine says ([`Action::Broadcast`]). Nobody has looked at it.
+    Message {
+        /// The message.
+        bytes: Vec<u8>,
+        /// The branch up to and including the tip.
+        branch: &'a dyn Ancestry,
+    },
+    /// The answer to [`Action::Judge`].
+    Judged {
+        /// The block.
+        id: BlockId,
+        /// Whether it keeps every rule on top of the tip, but for the seal that it does not have yet.
+        is_valid: bool,
+    },
+    /// Before any other input, once for each in order: what [`Action::Persist`] has kept since the last [`Action::Forget`].
+    Journal(Vec<u8>),
 }
 
 /// What an engine wants done.
@@ -104,6 +127,33 @@ pub enum Action {
     Sealed(Header),
     /// Feed [`Input::Tick`] at this time; replaces the moment given before.
     WakeAt(Millis),
+    /// Build a candidate on the current tip and feed it as [`Input::Proposal`].
+    Propose,
+    /// Keep this durably before anything that follows leaves this node. Carried out by [`crate::Chain::step_engine`].
+    Persist(Vec<u8>),
+    /// What was persisted so far is of no use any more. Carried out by [`crate::Chain::step_engine`].
+    Forget,
+    /// Say whether this block may follow the tip: [`Input::Judged`]. Carried out by [`crate::Chain::step_engine`].
+    Judge(Block),
+    /// Send this to the other engines, all of them.
+    Broadcast(Vec<u8>),
+    /// Pass on what another engine said, to those that may not have it.
+    Relay(Vec<u8>),
+    /// The engines have agreed on this block, and its seal is the proof: it is ready to be verified, stored and announced.
+    Decided(Block),
+    /// Somebody is proven to have broken the engine's rules.
+    Accuse(Accusation),
+}
+
+/// Who broke a rule of the engine, and the proof.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accusation {
+    /// The key of the one who did.
+    pub offender: PublicKey,
+    /// The engine's name for the rule.
+    pub rule: &'static str,
+    /// What proves it to anybody who runs the same engine.
+    pub evidence: Vec<u8>,
 }
 
 /// A search for a nonce over an 80-byte header, for [`health_chain_data::ports::BatchHasher::search_nonce`].

@@ -11,9 +11,11 @@ mod stages;
 pub use error::{BlockError, HeaderError};
 use health_chain_data::{
     Amount, Block, ChainId, Header, Height, Millis,
+    header::CERTIFIED_VERSION_BIT,
     ports::{BatchHasher, StateView, Verifier},
     state::Changes,
 };
+use stages::place;
 pub use stages::{Executed, execution, reward, seal, structure};
 
 use crate::{
@@ -22,8 +24,10 @@ use crate::{
     tree::median_time_past,
 };
 
-/// The one version of block headers.
+/// The version of block headers under an engine whose seal is part of the id.
 pub const BLOCK_VERSION: u32 = 1;
+/// The version of block headers under an engine whose blocks are final by a certificate.
+pub const CERTIFIED_BLOCK_VERSION: u32 = BLOCK_VERSION | CERTIFIED_VERSION_BIT;
 
 /// Everything that decides whether a block is valid, except the branch below it and that branch's state.
 #[derive(Clone, Copy)]
@@ -91,11 +95,28 @@ impl VerifiedBlock {
 /// # Errors
 /// The rule broken. Of them, only [`HeaderError::TimeTooFarAhead`] may stop being broken.
 pub fn header(header: &Header, branch: &dyn Ancestry, rules: &Rules<'_>, now: Millis) -> Result<(), HeaderError> {
-    let latest = now.timestamp().saturating_add(rules.parameters.max_future_seconds);
-    if header.time > latest {
-        return Err(HeaderError::TimeTooFarAhead { time: header.time, latest });
-    }
+    time(header, rules, now)?;
     seal(header, branch, rules)
+}
+
+/// Checks a block that is to be agreed upon: all rules but the engine's, since the seal comes with the agreement. `now` is the
+/// node's clock.
+///
+/// # Errors
+/// The first rule broken, or [`BlockError::Store`] where the state can't be read.
+pub fn proposal(
+    block: &Block,
+    branch: &dyn Ancestry,
+    state: &dyn StateView,
+    rules: &Rules<'_>,
+    now: Millis,
+) -> Result<(), BlockError> {
+    time(&block.header, rules, now)?;
+    structure(block, rules)?;
+    place(&block.header, branch, rules)?;
+    let context = context_on(branch, rules.chain);
+    let mut executed = execution(block, &context, state, rules)?;
+    reward(block, &context, &mut executed, rules)
 }
 
 /// Verifies `block` on top of `branch`, whose state is `state`: all rules but the one about the node's clock.
@@ -117,6 +138,11 @@ pub fn verify(
     assert!(changes.iter().all(|(table, ..)| table.is_state()), "an executor writes state tables only");
     let undo = changes.undo(state)?;
     Ok(VerifiedBlock { height: context.height, fees: executed.fees, changes, undo, block })
+}
+
+fn time(header: &Header, rules: &Rules<'_>, now: Millis) -> Result<(), HeaderError> {
+    let latest = now.timestamp().saturating_add(rules.parameters.max_future_seconds);
+    if header.time > latest { Err(HeaderError::TimeTooFarAhead { time: header.time, latest }) } else { Ok(()) }
 }
 
 /// Where a block on top of `branch` takes effect.

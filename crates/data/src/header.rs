@@ -16,6 +16,10 @@ use crate::{
 /// Bytes of a header before the seal: version 4, parent 32, root 32, time 4.
 pub const FIXED_BYTES: usize = 4 + HASH_BYTES + HASH_BYTES + 4;
 
+/// In a header's version: the seal is a certificate by which others agreed on the id, so it stands beside the id and not in it.
+/// No Bitcoin header has this bit.
+pub const CERTIFIED_VERSION_BIT: u32 = 1 << 31;
+
 /// A block header. All integers are little-endian in its bytes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Header {
@@ -27,7 +31,8 @@ pub struct Header {
     pub root: Hash,
     /// When the block was made, as its maker says.
     pub time: Timestamp,
-    /// What the consensus engine requires: `bits u32 | nonce u32` under proof of work, a signature under one authority.
+    /// What the consensus engine requires: `bits u32 | nonce u32` under proof of work, a signature under one authority, the
+    /// certificate of a quorum of validators (with [`CERTIFIED_VERSION_BIT`]).
     pub seal: Vec<u8>,
 }
 
@@ -50,7 +55,7 @@ pub enum HeaderBytesError {
 }
 
 impl Header {
-    /// The header's bytes, of which the id is the SHA-256d.
+    /// The header's bytes: the fixed part and the seal.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(FIXED_BYTES + self.seal.len());
         bytes.extend_from_slice(&self.version.to_le_bytes());
@@ -83,9 +88,15 @@ impl Header {
         })
     }
 
-    /// SHA-256d of the header's bytes.
+    /// SHA-256d of the header's bytes; of the fixed part alone where the seal is a certificate of this very id.
     pub fn id(&self) -> BlockId {
-        BlockId(sha256d(&self.to_bytes()))
+        let bytes = self.to_bytes();
+        BlockId(sha256d(if self.is_certified() { &bytes[..FIXED_BYTES] } else { &bytes }))
+    }
+
+    /// Whether the seal is a certificate, outside the id ([`CERTIFIED_VERSION_BIT`]).
+    pub const fn is_certified(&self) -> bool {
+        self.version & CERTIFIED_VERSION_BIT != 0
     }
 }
 
@@ -126,6 +137,16 @@ mod tests {
         let mut id = *header.id().as_bytes();
         id.reverse();
         assert_eq!(hex::encode(id), "000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f");
+    }
+
+    #[test]
+    fn a_certificate_stands_beside_the_id_and_every_other_seal_in_it() {
+        let mut header = Header::from_bytes(&hex::decode(BITCOIN_GENESIS).unwrap()).unwrap();
+        let with_seal = |header: &Header, seal: u8| Header { seal: vec![seal], ..header.clone() }.id();
+        assert_ne!(with_seal(&header, 1), with_seal(&header, 2));
+        header.version |= CERTIFIED_VERSION_BIT;
+        assert_eq!(with_seal(&header, 1), with_seal(&header, 2));
+        assert_eq!(header.id(), BlockId(sha256d(&header.to_bytes()[..FIXED_BYTES])));
     }
 
     #[test]

@@ -50,6 +50,8 @@ struct Candidate {
 pub enum Step {
     /// Feed the engine this candidate ([`health_chain_consensus::ports::Input::Candidate`]), and hand back what it then wants.
     Candidate(Header),
+    /// Feed the engine this candidate whole ([`health_chain_consensus::ports::Input::Proposal`]), and hand back what it then wants.
+    Proposal(Block),
     /// What the engine wants of the driver itself: to search, to stop, to wake it.
     Engine(Action),
     /// A sealed block: verify and store it like anybody's, and announce it.
@@ -87,7 +89,8 @@ impl MiningCycle {
         let mut steps = Vec::with_capacity(actions.len());
         for action in actions {
             match action {
-                Action::Build => steps.push(self.build(now, pool, tip)?),
+                Action::Build => steps.push(Step::Candidate(self.build(now, pool, tip)?.header.clone())),
+                Action::Propose => steps.push(Step::Proposal(self.build(now, pool, tip)?.clone())),
                 Action::Sealed(header) => steps.extend(self.publish(header)),
                 other => {
                     self.searching = match other {
@@ -112,13 +115,13 @@ impl MiningCycle {
                 && candidate.arrivals != pool.arrivals()
         };
         if self.searching && self.candidate.as_ref().is_some_and(due) {
-            self.build(now, pool, tip).map(Some)
+            Ok(Some(Step::Candidate(self.build(now, pool, tip)?.header.clone())))
         } else {
             Ok(None)
         }
     }
 
-    fn build(&mut self, now: Millis, pool: &Mempool, tip: &TipState<'_>) -> Result<Step, TemplateError> {
+    fn build(&mut self, now: Millis, pool: &Mempool, tip: &TipState<'_>) -> Result<&Block, TemplateError> {
         let payout = self.mining.payout.as_ref().map(|(rewards, lock)| Payout { rewards, lock });
         let body = template::build(pool, tip, &self.mining.limits, payout)?.body;
         let header = Header {
@@ -129,9 +132,8 @@ impl MiningCycle {
             time: now.timestamp().max(tip.context.median_time_past.saturating_add(1)),
             seal: Vec::new(),
         };
-        let block = Block { header: header.clone(), body };
-        self.candidate = Some(Candidate { block, built: now, arrivals: pool.arrivals() });
-        Ok(Step::Candidate(header))
+        let candidate = Candidate { block: Block { header, body }, built: now, arrivals: pool.arrivals() };
+        Ok(&self.candidate.insert(candidate).block)
     }
 
     /// The sealed block, if the header is the candidate's; seal and time are the engine's to set.

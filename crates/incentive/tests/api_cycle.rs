@@ -78,6 +78,7 @@ impl Node {
                         actions.extend(self.chain.step_engine(self.now, EngineInput::Tick));
                     }
                     Step::Engine(action) => panic!("one authority does not search: {action:?}"),
+                    Step::Proposal(block) => panic!("one authority proposes to nobody: {block:?}"),
                     Step::Publish(block) => {
                         self.accept(block.clone());
                         return block;

@@ -6,6 +6,7 @@ extern crate alloc;
 mod action;
 mod address_book;
 mod budget;
+mod engine_messages;
 mod handshake;
 mod hub;
 pub mod limits;

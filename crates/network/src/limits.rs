@@ -6,8 +6,12 @@ use health_chain_data::limits::{MAX_BLOCK_BYTES, MAX_HEADER_BYTES, MAX_TRANSACTI
 
 /// The longest address, in bytes.
 pub const MAX_ADDRESS_BYTES: usize = 256;
-/// The longest frame, in bytes: a maximal block in its envelope.
-pub const MAX_FRAME_BYTES: usize = MAX_BLOCK_BYTES + ENVELOPE_BYTES;
+/// The longest frame, in bytes: a maximal block that an engine proposes, in its envelope.
+pub const MAX_FRAME_BYTES: usize = MAX_ENGINE_BYTES + ENVELOPE_BYTES;
+/// The longest message between two nodes' engines, in bytes: a proposal of a maximal block, signed.
+pub const MAX_ENGINE_BYTES: usize = MAX_BLOCK_BYTES + 512;
+/// Messages of engines remembered as known to one peer.
+pub const MAX_KNOWN_ENGINE_MESSAGES: usize = 4_096;
 /// What an envelope adds to the bytes it carries: tag, request id and length.
 pub const ENVELOPE_BYTES: usize = 32;
 /// The longest body of a request between applications, or of its answer, in bytes: a range of 256 KiB of a record, and what
@@ -18,7 +22,7 @@ pub const MAX_ITEMS: usize = 2_048;
 /// Ids of one locator.
 pub const MAX_LOCATOR_IDS: usize = 64;
 /// Headers of one answer. An answer with this many says that more follow.
-pub const MAX_HEADERS: usize = 2_000;
+pub const MAX_HEADERS: usize = 640;
 /// Addresses of one answer.
 pub const MAX_SHARED_ADDRESSES: usize = 128;
 

@@ -11,8 +11,8 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::{
     limits::{
-        ITEMS_PER_MESSAGE, MAX_APP_BODY_BYTES, MAX_FRAME_BYTES, MAX_HEADERS, MAX_ITEMS, MAX_LOCATOR_IDS,
-        MAX_SHARED_ADDRESSES,
+        ITEMS_PER_MESSAGE, MAX_APP_BODY_BYTES, MAX_ENGINE_BYTES, MAX_FRAME_BYTES, MAX_HEADERS, MAX_ITEMS,
+        MAX_LOCATOR_IDS, MAX_SHARED_ADDRESSES,
     },
     ports::{Address, Priority},
 };
@@ -84,6 +84,11 @@ pub enum Message {
         )]
         body: Vec<u8>,
     },
+    /// What one node's consensus engine says to the others', read by engines only.
+    Engine(
+        #[serde(serialize_with = "codec::bytes::serialize", deserialize_with = "bytes_at_most::<MAX_ENGINE_BYTES, _>")]
+        Vec<u8>,
+    ),
 }
 
 /// The bytes of one transaction.
@@ -190,6 +195,7 @@ impl Message {
             Self::Hello(_)
             | Self::Ready
             | Self::Block(_)
+            | Self::Engine(_)
             | Self::GetHeaders { .. }
             | Self::Headers(_)
             | Self::Ping { .. }
@@ -241,6 +247,8 @@ mod tests {
     fn a_maximal_block_and_a_maximal_body_fit() {
         let block = Message::Block(vec![1; MAX_BLOCK_BYTES]);
         assert_eq!(Message::decode(&block.encode()), Ok(block));
+        let proposal = Message::Engine(vec![1; MAX_ENGINE_BYTES]);
+        assert_eq!(Message::decode(&proposal.encode()), Ok(proposal));
         let body = Message::AppRequest { id: u64::MAX, body: vec![1; MAX_APP_BODY_BYTES] };
         assert_eq!(Message::decode(&body.encode()), Ok(body));
     }
@@ -258,6 +266,7 @@ mod tests {
         long(Message::Transactions(vec![EncodedTransaction(vec![0; MAX_TRANSACTION_BYTES + 1])]));
         long(Message::Transactions(vec![EncodedTransaction(vec![]); MAX_ITEMS + 1]));
         long(Message::Block(vec![0; MAX_BLOCK_BYTES + 1]));
+        long(Message::Engine(vec![0; MAX_ENGINE_BYTES + 1]));
         long(Message::AppRequest { id: 1, body: vec![0; MAX_APP_BODY_BYTES + 1] });
         long(Message::AppResponse { id: 1, body: vec![0; MAX_APP_BODY_BYTES + 1] });
         let item = Item::Block(BlockId::default());

@@ -14,6 +14,7 @@ use health_chain_data::{BlockId, ChainId, Millis, TxId, tagged_hash};
 use crate::{
     action::{Action, Report},
     address_book::{AddressBook, group, is_same_host},
+    engine_messages::EngineMessages,
     handshake::{Identity, Refusal, Stage},
     limits::{ASK_ADDRESSES_MILLIS, MAX_ANCHORS, MAX_INBOUND_PEERS, MAX_OUTBOUND_PEERS},
     message::{Item, Message},
@@ -54,6 +55,7 @@ pub struct Network {
     identity: Identity,
     peers: BTreeMap<PeerId, Peer>,
     relay: Relay,
+    engine_messages: EngineMessages,
     sync: Sync,
     requests: Requests,
     scores: Scores,
@@ -77,6 +79,7 @@ impl Network {
             identity: Identity { network: settings.network, genesis: settings.genesis, listen: settings.listen, nonce },
             peers: BTreeMap::new(),
             relay: Relay::new(),
+            engine_messages: EngineMessages::default(),
             sync: Sync::new(),
             requests: Requests::default(),
             scores: Scores::default(),
@@ -122,6 +125,19 @@ impl Network {
     /// Announces a transaction of this node's own user. What came from a peer is announced when it was accepted.
     pub fn announce_transaction(&mut self, id: TxId, priority: Priority) -> Vec<Action> {
         self.announce(Item::transaction(id, priority))
+    }
+
+    /// Sends what this node's consensus engine says to every peer, again if it says so again.
+    pub fn broadcast_engine(&mut self, bytes: &[u8]) -> Vec<Action> {
+        let peers: Vec<PeerId> = self.ready().map(|(id, _)| *id).collect();
+        self.send_engine(peers, bytes)
+    }
+
+    /// Passes on what another node's engine said, to the peers that neither sent it nor were sent it.
+    pub fn relay_engine(&mut self, bytes: &[u8]) -> Vec<Action> {
+        let peers: Vec<PeerId> =
+            self.ready().map(|(id, _)| *id).filter(|id| !self.engine_messages.is_known(id, bytes)).collect();
+        self.send_engine(peers, bytes)
     }
 
     /// Asks a peer's application. The outcome comes as [`Action::Answered`], in any case.
@@ -292,6 +308,15 @@ impl Network {
         mem::take(&mut self.actions)
     }
 
+    fn send_engine(&mut self, peers: Vec<PeerId>, bytes: &[u8]) -> Vec<Action> {
+        let message = Message::Engine(bytes.to_vec());
+        for peer in peers {
+            self.engine_messages.note_known(peer, bytes);
+            self.send(peer, &message);
+        }
+        mem::take(&mut self.actions)
+    }
+
     fn send_all(&mut self, outbox: Outbox) {
         for (peer, message) in outbox {
             self.send(peer, &message);
@@ -343,6 +368,7 @@ impl Network {
             return;
         }
         self.sync.left(id);
+        self.engine_messages.left(id);
         let outbox = self.relay.left(now, id);
         self.send_all(outbox);
         for request in self.requests.left(id) {

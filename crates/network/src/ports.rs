@@ -180,6 +180,11 @@ pub trait Inbound {
     /// An encoded transaction.
     fn transaction(&mut self, bytes: &[u8]) -> Verdict;
 
+    /// What another node's consensus engine says. Judged by this node's engine, which says what is to be relayed
+    /// ([`crate::Network::relay_engine`]): an engine alone knows which of its messages are worth it. A chain whose engine says
+    /// nothing to others takes none.
+    fn engine(&mut self, _bytes: Vec<u8>) {}
+
     /// A request between applications of two nodes; the answer goes back to `peer` alone. `None` answers nothing.
     fn request(&mut self, peer: &PeerId, body: &[u8]) -> Option<Vec<u8>>;
 }

@@ -82,6 +82,11 @@ fn make(chain: &mut Chain, now: &mut Millis, mark: u32) -> Block {
                 }
                 Action::WakeAt(at) => wake_at = Some(at),
                 Action::Sealed(header) => return Block { header, body },
+                Action::Propose => {
+                    let header = candidate(chain, &body, *now);
+                    inputs.push(EngineInput::Proposal(Block { header, body: body.clone() }));
+                }
+                Action::Decided(block) => return block,
                 _ => {}
             }
         }
@@ -125,7 +130,15 @@ fn refuses_every_other_header(chain: &mut Chain, block: &Block, now: Millis) {
 
 fn makes_nothing(chain: &mut Chain, now: Millis) {
     let stray = candidate(chain, &Body::default(), now);
-    for input in [EngineInput::Tip, EngineInput::Tick, EngineInput::Candidate(stray)] {
+    let whole = Block { header: stray.clone(), body: Body::default() };
+    let inputs = [
+        EngineInput::Tip,
+        EngineInput::Tick,
+        EngineInput::Candidate(stray),
+        EngineInput::Proposal(whole),
+        EngineInput::Message(b"no message".to_vec()),
+    ];
+    for input in inputs {
         assert_eq!(chain.step_engine(now, input), [], "an engine that only checks asks for nothing");
     }
 }
@@ -133,6 +146,10 @@ fn makes_nothing(chain: &mut Chain, now: Millis) {
 /// `block` has just been connected: its header as a candidate does not extend the tip any more.
 fn seals_no_stale_candidate(chain: &mut Chain, block: &Block, now: Millis) {
     let stale = Header { seal: Vec::new(), ..block.header.clone() };
-    let actions = chain.step_engine(now, EngineInput::Candidate(stale));
-    assert!(!actions.iter().any(|action| matches!(action, Action::Sealed(_))), "nothing below the tip is sealed");
+    let whole = Block { header: stale.clone(), body: block.body.clone() };
+    for input in [EngineInput::Candidate(stale), EngineInput::Proposal(whole)] {
+        let actions = chain.step_engine(now, input);
+        let seals = |action: &Action| matches!(action, Action::Sealed(_) | Action::Decided(_));
+        assert!(!actions.iter().any(seals), "nothing below the tip is sealed");
+    }
 }

@@ -213,6 +213,10 @@ impl Core {
         if self.local.tip() != before {
             self.restart_mining();
         }
+        for bytes in self.local.take_engine_messages() {
+            let actions = self.drive(EngineInput::Message(bytes));
+            self.advance(actions);
+        }
     }
 
     fn tick(&mut self) {
@@ -347,8 +351,15 @@ impl Core {
         if self.cycle.is_none() {
             return;
         }
-        let actions = self.local.chain.step_engine(self.local.now, input);
+        let actions = self.drive(input);
         self.advance(actions);
+    }
+
+    /// One step of the engine. Without its journal it can't promise anything either.
+    fn drive(&mut self, input: EngineInput) -> Vec<EngineAction> {
+        let actions = self.local.chain.step_engine(self.local.now, input);
+        self.local.is_store_lost |= self.local.chain.engine_failure().is_some();
+        actions
     }
 
     fn refresh_candidate(&mut self) {
@@ -365,9 +376,12 @@ impl Core {
     fn advance(&mut self, actions: Vec<EngineAction>) {
         let mut pending = VecDeque::from([actions]);
         while let Some(actions) = pending.pop_front() {
-            let Some(cycle) = &mut self.cycle else { return };
             let tip = TipState::of(&self.local.chain);
-            let steps = match cycle.handle(self.local.now, actions, &self.local.pool, &tip) {
+            let steps = match &mut self.cycle {
+                Some(cycle) => cycle.handle(self.local.now, actions, &self.local.pool, &tip),
+                None => Ok(actions.into_iter().map(Step::Engine).collect()),
+            };
+            let steps = match steps {
                 Ok(steps) => steps,
                 Err(error) => {
                     warn!(%error, "no candidate");
@@ -377,10 +391,25 @@ impl Core {
             for step in steps {
                 match step {
                     Step::Candidate(header) => {
-                        let input = EngineInput::Candidate(header);
-                        pending.push_back(self.local.chain.step_engine(self.local.now, input));
+                        pending.push_back(self.drive(EngineInput::Candidate(header)));
+                    }
+                    Step::Proposal(block) => {
+                        pending.push_back(self.drive(EngineInput::Proposal(block)));
                     }
                     Step::Publish(block) => self.publish_block(block),
+                    Step::Engine(EngineAction::Broadcast(bytes)) => {
+                        let actions = self.network.broadcast_engine(&bytes);
+                        self.carry_out(actions);
+                    }
+                    Step::Engine(EngineAction::Relay(bytes)) => {
+                        let actions = self.network.relay_engine(&bytes);
+                        self.carry_out(actions);
+                    }
+                    Step::Engine(EngineAction::Decided(block)) => self.publish_decided(block),
+                    Step::Engine(EngineAction::Accuse(accusation)) => {
+                        warn!(offender = ?accusation.offender, rule = accusation.rule, "proven misconduct");
+                        self.publish(vec![NodeEvent::Accused { accusation }]);
+                    }
                     Step::Engine(EngineAction::Search(task)) => self.searcher.search(task),
                     Step::Engine(EngineAction::StopSearch) => self.searcher.stop(),
                     Step::Engine(EngineAction::WakeAt(at)) => self.wake_engine_at = Some(at),
@@ -414,6 +443,15 @@ impl Core {
         }
         if paused.is_some() {
             self.cycle = paused;
+        }
+    }
+
+    /// A block that the engines agreed on may have come from a peer already.
+    fn publish_decided(&mut self, block: Block) {
+        let id = block.id();
+        match self.submit_block(block) {
+            Ok(accepted) => debug!(%id, ?accepted, "block decided"),
+            Err(error) => error!(%id, %error, "decided block refused"),
         }
     }
 

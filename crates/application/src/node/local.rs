@@ -28,6 +28,8 @@ pub(super) struct Local {
     events: Vec<NodeEvent>,
     /// Set once storage has failed: from then on nothing can be promised to anybody.
     pub(super) is_store_lost: bool,
+    /// What other nodes' engines have said since it was last asked.
+    engine_messages: Vec<Vec<u8>>,
 }
 
 /// Why a block or transaction offered to this node was not taken.
@@ -60,11 +62,16 @@ impl SubmitError {
 
 impl Local {
     pub(super) fn new(chain: Chain, pool: Mempool, service: Box<dyn Service>, now: Millis) -> Self {
-        Self { chain, pool, service, now, events: Vec::new(), is_store_lost: false }
+        let (events, engine_messages) = (Vec::new(), Vec::new());
+        Self { chain, pool, service, now, events, is_store_lost: false, engine_messages }
     }
 
     pub(super) fn take_events(&mut self) -> Vec<NodeEvent> {
         mem::take(&mut self.events)
+    }
+
+    pub(super) fn take_engine_messages(&mut self) -> Vec<Vec<u8>> {
+        mem::take(&mut self.engine_messages)
     }
 
     /// Verifies, stores and connects a block.
@@ -217,6 +224,10 @@ impl Inbound for Local {
             }
             Err(error) => verdict(false, "", &error),
         }
+    }
+
+    fn engine(&mut self, bytes: Vec<u8>) {
+        self.engine_messages.push(bytes);
     }
 
     fn request(&mut self, peer: &PeerId, body: &[u8]) -> Option<Vec<u8>> {

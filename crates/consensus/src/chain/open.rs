@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use super::{
     Chain, Parts,
+    engine::Journal,
     records::{self, Seen},
 };
 use crate::{
@@ -73,8 +74,17 @@ impl Chain {
             Some(_) => {}
         }
         let (tree, seen) = read_tree(&parts, genesis)?;
-        let mut chain =
-            Self { reported: tree.tip(), parts, parameters, genesis: genesis.clone(), chain_id: expected, tree, seen };
+        let journal = Journal::open(&*parts.store, &mut *parts.engine)?;
+        let mut chain = Self {
+            reported: tree.tip(),
+            parts,
+            parameters,
+            genesis: genesis.clone(),
+            chain_id: expected,
+            tree,
+            seen,
+            journal,
+        };
         chain.reorganise()?;
         Ok(chain)
     }

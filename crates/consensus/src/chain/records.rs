@@ -12,6 +12,8 @@ use health_chain_data::{
 pub(super) const SEEN: Table = Table(8);
 /// Invalid blocks by id, with the rule that each breaks; blocks on top of them are not listed.
 pub(super) const INVALID: Table = Table(9);
+/// What the engine keeps over a restart, by its count (8 bytes, big-endian).
+pub(super) const JOURNAL: Table = Table(10);
 /// The first of the node-local tables that this layer leaves to others.
 pub(super) const FIRST_FREE: Table = Table(16);
 

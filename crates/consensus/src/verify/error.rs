@@ -8,7 +8,6 @@ use health_chain_data::{
 };
 use thiserror::Error;
 
-use super::BLOCK_VERSION;
 use crate::ports::{ExecuteError, Rejection, SealError};
 
 /// Why a header was not accepted.
@@ -27,11 +26,13 @@ pub enum HeaderError {
         /// The block.
         id: BlockId,
     },
-    /// Not [`BLOCK_VERSION`].
-    #[error("version {found}, where {BLOCK_VERSION} is the only one")]
+    /// Not the version of this chain's blocks.
+    #[error("version {found}, where {expected} is the only one")]
     Version {
         /// The version found.
         found: u32,
+        /// The only one.
+        expected: u32,
     },
     /// No header has a seal that long.
     #[error("seal of {bytes} bytes, where at most {MAX_SEAL_BYTES} are allowed")]

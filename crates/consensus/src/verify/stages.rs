@@ -3,15 +3,16 @@
 use alloc::{collections::BTreeSet, vec::Vec};
 
 use health_chain_data::{
-    Amount, Block, Header, Kind, codec,
+    Amount, Block, Header, Kind,
+    codec::{self, Wire},
     limits::{MAX_BLOCK_TRANSACTIONS, MAX_SEAL_BYTES, MAX_TRANSACTION_BYTES},
     ports::{FalseClaim, StateView},
     state::Overlay,
 };
 
-use super::{BLOCK_VERSION, BlockError, HeaderError, Rules};
+use super::{BLOCK_VERSION, BlockError, CERTIFIED_BLOCK_VERSION, HeaderError, Rules};
 use crate::{
-    ports::{Ancestry, BlockContext},
+    ports::{Ancestry, BlockContext, Finality},
     tree::median_time_past,
     weight::Weight,
 };
@@ -42,7 +43,9 @@ pub fn structure(block: &Block, rules: &Rules<'_>) -> Result<(), BlockError> {
         return Err(BlockError::RootMismatch { header: block.header.root, body });
     }
     let max_bytes = rules.parameters.max_block_bytes;
-    let around = codec::encode(&block.header).len() + codec::encode(&count).len();
+    // A certificate comes when the block has been judged: it counts as the longest one.
+    let header = if block.header.is_certified() { Header::MAX_BYTES } else { codec::encode(&block.header).len() };
+    let around = header + codec::encode(&count).len();
     let bytes = around + encoded.iter().map(Vec::len).sum::<usize>();
     if bytes > max_bytes as usize {
         return Err(BlockError::TooLong { bytes, max_bytes });
@@ -69,18 +72,25 @@ pub fn structure(block: &Block, rules: &Rules<'_>) -> Result<(), BlockError> {
 /// # Errors
 /// The rule broken.
 pub fn seal(header: &Header, branch: &dyn Ancestry, rules: &Rules<'_>) -> Result<(), HeaderError> {
-    if header.version != BLOCK_VERSION {
-        return Err(HeaderError::Version { found: header.version });
+    place(header, branch, rules)?;
+    rules.engine.check_seal(header, branch)?;
+    if rules.engine.weight(header) == Weight::ZERO { Err(HeaderError::Weightless) } else { Ok(()) }
+}
+
+/// What step two asks of a header whatever its seal says.
+pub(super) fn place(header: &Header, branch: &dyn Ancestry, rules: &Rules<'_>) -> Result<(), HeaderError> {
+    let expected = match rules.engine.finality() {
+        Finality::Certificate => CERTIFIED_BLOCK_VERSION,
+        Finality::Depth(_) => BLOCK_VERSION,
+    };
+    if header.version != expected {
+        return Err(HeaderError::Version { found: header.version, expected });
     }
     if header.seal.len() > MAX_SEAL_BYTES {
         return Err(HeaderError::SealTooLong { bytes: header.seal.len() });
     }
     let median = median_time_past(branch);
-    if header.time <= median {
-        return Err(HeaderError::TimeNotAfterMedian { time: header.time, median });
-    }
-    rules.engine.check_seal(header, branch)?;
-    if rules.engine.weight(header) == Weight::ZERO { Err(HeaderError::Weightless) } else { Ok(()) }
+    if header.time <= median { Err(HeaderError::TimeNotAfterMedian { time: header.time, median }) } else { Ok(()) }
 }
 
 /// Step three: applies every transaction but the coinbase, in order, and verifies all signatures at once at the end.

@@ -64,6 +64,7 @@ impl Network {
                 }
             }
         }
+        self.engine_messages.joined(id);
         self.relay.joined(id);
         self.relay.offer(&id, view.waiting(MAX_FETCHES_PER_PEER));
         self.sync.joined(id, height);
@@ -107,6 +108,10 @@ impl Network {
             }
             Message::AppRequest { id, body } => self.app_requested(now, peer, id, &body, local),
             Message::AppResponse { id, body } => self.app_answered(now, peer, RequestId(id), body),
+            Message::Engine(bytes) => {
+                self.engine_messages.note_known(peer, &bytes);
+                local.engine(bytes);
+            }
         }
     }
 

@@ -1,0 +1,353 @@
+//! This chain's types in the words of malachite.
+
+use std::fmt;
+
+use arc_malachitebft_core_types as malachite;
+use health_chain_data::{BlockId, Height, PublicKey, Signature};
+use malachite::{LinearTimeouts, NilOrVal, Round, SignedMessage, VoteType};
+
+use crate::{
+    parameters::Validator,
+    statement::{Claim, Signed, Statement},
+};
+
+/// Health chain, as malachite's `Context`.
+#[derive(Clone, Debug)]
+pub(crate) struct Health;
+
+/// A validator is addressed by its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Address(pub(crate) PublicKey);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct At(pub(crate) Height);
+
+/// What is agreed on: a block's id. The block itself travels beside the proposal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Value(pub(crate) BlockId);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Member {
+    address: Address,
+    power: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Members(Vec<Member>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Proposal {
+    height: At,
+    round: Round,
+    value: Value,
+    pol_round: Round,
+    address: Address,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Vote {
+    kind: VoteType,
+    height: At,
+    round: Round,
+    value: NilOrVal<BlockId>,
+    address: Address,
+}
+
+/// Proposals travel whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum NoPart {}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Bip340;
+
+/// Keys and signatures are decoded by the codec, never here.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NotDecodedHere;
+
+/// The malachite types of this context.
+pub(crate) type SignedVote = malachite::SignedVote<Health>;
+pub(crate) type SignedProposal = malachite::SignedProposal<Health>;
+
+impl Members {
+    pub(crate) fn new(validators: &[Validator]) -> Self {
+        Self(validators.iter().map(|one| Member { address: Address(one.key), power: one.power }).collect())
+    }
+}
+
+/// Whose turn it is to propose: everybody's in order, a step further with each height and each round.
+pub(crate) fn proposer(height: Height, round: u32, count: usize) -> usize {
+    let turn = (u64::from(height.0) + u64::from(round)) % count as u64;
+    usize::try_from(turn).expect("less than the number of validators")
+}
+
+/// The number of a round that has begun.
+pub(crate) fn number(round: Round) -> u32 {
+    round.as_u32().expect("nothing is said before the first round")
+}
+
+pub(crate) fn round(number: Option<u32>) -> Round {
+    Round::from(number)
+}
+
+impl Vote {
+    pub(crate) fn statement(&self) -> Statement {
+        let block = match self.value {
+            NilOrVal::Nil => None,
+            NilOrVal::Val(id) => Some(id),
+        };
+        let claim = match self.kind {
+            VoteType::Prevote => Claim::Prevote(block),
+            VoteType::Precommit => Claim::Precommit(block),
+        };
+        Statement { height: self.height.0, round: number(self.round), claim }
+    }
+}
+
+impl Proposal {
+    pub(crate) fn statement(&self) -> Statement {
+        let claim = Claim::Proposal { block: self.value.0, valid_round: self.pol_round.as_u32() };
+        Statement { height: self.height.0, round: number(self.round), claim }
+    }
+}
+
+pub(crate) fn from_vote(vote: &SignedVote) -> Signed {
+    Signed { statement: vote.message.statement(), validator: vote.message.address.0, signature: vote.signature }
+}
+
+pub(crate) fn from_proposal(proposal: &SignedProposal) -> Signed {
+    let message = &proposal.message;
+    Signed { statement: message.statement(), validator: message.address.0, signature: proposal.signature }
+}
+
+/// What malachite makes of a signed statement.
+pub(crate) enum Heard {
+    Vote(SignedVote),
+    Proposal(SignedProposal),
+}
+
+impl From<&Signed> for Heard {
+    fn from(signed: &Signed) -> Self {
+        let Statement { height, round, claim } = signed.statement;
+        let (height, round, address) = (At(height), Round::new(round), Address(signed.validator));
+        let vote = |kind, block: Option<BlockId>| {
+            let value = block.map_or(NilOrVal::Nil, NilOrVal::Val);
+            Self::Vote(SignedMessage::new(Vote { kind, height, round, value, address }, signed.signature))
+        };
+        match claim {
+            Claim::Prevote(block) => vote(VoteType::Prevote, block),
+            Claim::Precommit(block) => vote(VoteType::Precommit, block),
+            Claim::Proposal { block, valid_round } => {
+                let pol_round = self::round(valid_round);
+                let proposal = Proposal { height, round, value: Value(block), pol_round, address };
+                Self::Proposal(SignedMessage::new(proposal, signed.signature))
+            }
+        }
+    }
+}
+
+impl malachite::Context for Health {
+    type Address = Address;
+    type Height = At;
+    type ProposalPart = NoPart;
+    type Proposal = Proposal;
+    type Validator = Member;
+    type ValidatorSet = Members;
+    type Timeouts = LinearTimeouts;
+    type Value = Value;
+    type Vote = Vote;
+    type Extension = ();
+    type SigningScheme = Bip340;
+
+    fn select_proposer<'a>(&self, members: &'a Members, height: At, round: Round) -> &'a Member {
+        &members.0[proposer(height.0, number(round), members.0.len())]
+    }
+
+    fn new_proposal(&self, height: At, round: Round, value: Value, pol_round: Round, address: Address) -> Proposal {
+        Proposal { height, round, value, pol_round, address }
+    }
+
+    fn new_prevote(&self, height: At, round: Round, value: NilOrVal<BlockId>, address: Address) -> Vote {
+        Vote { kind: VoteType::Prevote, height, round, value, address }
+    }
+
+    fn new_precommit(&self, height: At, round: Round, value: NilOrVal<BlockId>, address: Address) -> Vote {
+        Vote { kind: VoteType::Precommit, height, round, value, address }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl malachite::Address for Address {}
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.0.fmt(f)
+    }
+}
+
+impl malachite::Height for At {
+    const ZERO: Self = Self(Height::ZERO);
+    const INITIAL: Self = Self(Height(1));
+
+    fn increment_by(&self, count: u64) -> Self {
+        Self(self.0.saturating_add(u32::try_from(count).unwrap_or(u32::MAX)))
+    }
+
+    fn decrement_by(&self, count: u64) -> Option<Self> {
+        self.0.checked_sub(u32::try_from(count).ok()?).map(Self)
+    }
+
+    fn as_u64(&self) -> u64 {
+        self.0.0.into()
+    }
+}
+
+impl malachite::Value for Value {
+    type Id = BlockId;
+
+    fn id(&self) -> BlockId {
+        self.0
+    }
+}
+
+impl malachite::ProposalPart<Health> for NoPart {
+    fn is_first(&self) -> bool {
+        match *self {}
+    }
+
+    fn is_last(&self) -> bool {
+        match *self {}
+    }
+}
+
+impl malachite::Validator<Health> for Member {
+    fn address(&self) -> &Address {
+        &self.address
+    }
+
+    fn public_key(&self) -> &PublicKey {
+        &self.address.0
+    }
+
+    fn voting_power(&self) -> u64 {
+        self.power.into()
+    }
+}
+
+impl malachite::ValidatorSet<Health> for Members {
+    fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    fn total_voting_power(&self) -> u64 {
+        self.0.iter().map(|member| u64::from(member.power)).sum()
+    }
+
+    fn get_by_address(&self, address: &Address) -> Option<&Member> {
+        self.0.iter().find(|member| member.address == *address)
+    }
+
+    fn get_by_index(&self, index: usize) -> Option<&Member> {
+        self.0.get(index)
+    }
+}
+
+impl malachite::Proposal<Health> for Proposal {
+    fn height(&self) -> At {
+        self.height
+    }
+
+    fn round(&self) -> Round {
+        self.round
+    }
+
+    fn value(&self) -> &Value {
+        &self.value
+    }
+
+    fn take_value(self) -> Value {
+        self.value
+    }
+
+    fn pol_round(&self) -> Round {
+        self.pol_round
+    }
+
+    fn validator_address(&self) -> &Address {
+        &self.address
+    }
+}
+
+impl malachite::Vote<Health> for Vote {
+    fn height(&self) -> At {
+        self.height
+    }
+
+    fn round(&self) -> Round {
+        self.round
+    }
+
+    fn value(&self) -> &NilOrVal<BlockId> {
+        &self.value
+    }
+
+    fn take_value(self) -> NilOrVal<BlockId> {
+        self.value
+    }
+
+    fn vote_type(&self) -> VoteType {
+        self.kind
+    }
+
+    fn validator_address(&self) -> &Address {
+        &self.address
+    }
+
+    // Votes carry no extensions.
+
+    fn extension(&self) -> Option<&SignedMessage<Health, ()>> {
+        None
+    }
+
+    fn take_extension(&mut self) -> Option<SignedMessage<Health, ()>> {
+        None
+    }
+
+    fn extend(self, _: SignedMessage<Health, ()>) -> Self {
+        self
+    }
+}
+
+impl fmt::Display for NotDecodedHere {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("keys and signatures are not decoded here")
+    }
+}
+
+impl malachite::SigningScheme for Bip340 {
+    type DecodingError = NotDecodedHere;
+    type Signature = Signature;
+    type PublicKey = PublicKey;
+    /// Only the signer knows it.
+    type PrivateKey = ();
+
+    fn decode_signature(_: &[u8]) -> Result<Signature, NotDecodedHere> {
+        Err(NotDecodedHere)
+    }
+
+    fn encode_signature(signature: &Signature) -> Vec<u8> {
+        signature.as_bytes().to_vec()
+    }
+
+    fn decode_public_key(_: &[u8]) -> Result<PublicKey, NotDecodedHere> {
+        Err(NotDecodedHere)
+    }
+
+    fn encode_public_key(key: &PublicKey) -> Vec<u8> {
+        key.as_bytes().to_vec()
+    }
+}

@@ -1,0 +1,541 @@
+//! One height of one validator: malachite's state machine, and what it asks of its host.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
+};
+
+use arc_malachitebft_core_consensus as malachite;
+use arc_malachitebft_core_types::{
+    CertificateError, CommitCertificate, LinearTimeouts, PolkaCertificate, Round, RoundCertificate,
+    RoundCertificateType, SignedMessage, Timeout, Validity, ValueOrigin, ValuePayload, VoteExtensionPolicy,
+};
+use health_chain_consensus::ports::Action;
+use health_chain_data::{Block, BlockId, ChainId, Height, Millis, PublicKey, Signature, codec, ports::Signer};
+use malachite::{
+    ConsensusMsg, Effect, Error, Input, LivenessMsg, LocallyProposedValue, Params, ProposedValue, Resumable, Resume,
+    SignedConsensusMsg, State, ThresholdParams,
+};
+
+use crate::{
+    certificate::{Certificate, is_quorum, total_power},
+    context::{Address, At, Health, Heard, Members, Value, from_proposal, from_vote, number, round},
+    journal::{Entry, Record},
+    limits::MAX_BLOCKS,
+    message::{Message, Votes},
+    parameters::{BftParameters, Validator},
+    statement::{Claim, Signed, Statement},
+};
+
+/// Inputs that malachite itself may hold back; what belongs to heights not begun is held back by the engine.
+const QUEUE_INPUTS: usize = 16;
+
+/// A validator at work on one height after the other.
+pub(crate) struct Machine {
+    /// malachite's state of the height under way; a new one for every height.
+    state: Option<State<Health>>,
+    host: Host,
+}
+
+/// What malachite asks for, answered.
+struct Host {
+    chain: ChainId,
+    signer: Box<dyn Signer>,
+    me: PublicKey,
+    validators: Vec<Validator>,
+    timeouts: LinearTimeouts,
+    now: Millis,
+    actions: Vec<Action>,
+    height: Height,
+    /// Since then the height is under way without this validator: it could not sign, or would have contradicted itself.
+    is_silent: bool,
+    is_decided: bool,
+    timers: Vec<(Timeout, Millis)>,
+    blocks: BTreeMap<BlockId, Known>,
+    /// The round for which a block was asked for.
+    wanted: Option<u32>,
+    /// What this validator has signed, by round and kind.
+    signed: BTreeMap<(u32, u8), Statement>,
+    /// The statement verified last: malachite asks about it once more.
+    verified: Option<Signed>,
+    /// What stands in the journal already while it is read again.
+    replayed: BTreeSet<Vec<u8>>,
+}
+
+/// What became of a certificate.
+type Checked = Result<(), Box<CertificateError<Health>>>;
+
+/// A block proposed.
+struct Known {
+    block: Block,
+    is_valid: Option<bool>,
+    is_persisted: bool,
+    /// Proposals of it that wait for the verdict.
+    proposals: Vec<Signed>,
+}
+
+impl Machine {
+    pub(crate) fn new(chain: ChainId, parameters: &BftParameters, signer: Box<dyn Signer>) -> Self {
+        let host = Host {
+            chain,
+            me: signer.public_key(),
+            signer,
+            validators: parameters.validators.clone(),
+            timeouts: parameters.timeouts(),
+            now: Millis::ZERO,
+            actions: Vec::new(),
+            height: Height::ZERO,
+            is_silent: false,
+            is_decided: false,
+            timers: Vec::new(),
+            blocks: BTreeMap::new(),
+            wanted: None,
+            signed: BTreeMap::new(),
+            verified: None,
+            replayed: BTreeSet::new(),
+        };
+        Self { state: None, host }
+    }
+
+    pub(crate) const fn me(&self) -> PublicKey {
+        self.host.me
+    }
+
+    /// Whether `height` is under way.
+    pub(crate) fn is_at(&self, height: Height) -> bool {
+        self.state.is_some() && self.host.height == height
+    }
+
+    /// Leaves the height under way, if it is another one: the chain has moved on.
+    pub(crate) fn leave(&mut self, next: Height) {
+        if !self.is_at(next) {
+            self.state = None;
+            self.host.timers.clear();
+        }
+    }
+
+    /// Begins a height, or takes it up again with what the journal says of it.
+    pub(crate) fn begin(&mut self, now: Millis, height: Height, records: Vec<Record>) {
+        let members = Members::new(&self.host.validators);
+        let params = Params {
+            address: Address(self.host.me),
+            threshold_params: ThresholdParams::default(),
+            // With proposals alone malachite would take every block for valid.
+            value_payload: ValuePayload::ProposalAndParts,
+            enabled: true,
+        };
+        self.state = Some(State::new(Health, At(height), members.clone(), params, QUEUE_INPUTS, QUEUE_INPUTS));
+        self.host.reset(now, height);
+        if records.is_empty() {
+            self.host.actions.push(Action::Forget);
+        } else {
+            self.host.remember(&records);
+        }
+        let inputs: Vec<Input<Health>> = records.iter().filter_map(|record| record.input(height)).collect();
+        if let Some(state) = &mut self.state {
+            state.index_wal_entries(&inputs);
+        }
+        let is_restart = !records.is_empty();
+        self.feed(Input::StartHeight(At(height), members, is_restart, None, VoteExtensionPolicy::Disabled));
+        for input in inputs {
+            self.feed(input);
+        }
+        if let Some(state) = &mut self.state {
+            state.reset_entries_index();
+        }
+        self.host.replayed.clear();
+        self.host.forget_wish_fulfilled();
+    }
+
+    /// A vote, or a proposal without its block, whose signature was verified.
+    pub(crate) fn hear(&mut self, now: Millis, signed: Signed) {
+        self.host.now = now;
+        self.host.verified = Some(signed);
+        self.feed(match Heard::from(&signed) {
+            Heard::Vote(vote) => Input::Vote(vote),
+            Heard::Proposal(proposal) => Input::Proposal(proposal),
+        });
+    }
+
+    /// A proposal with its block, whose id and root were checked.
+    pub(crate) fn hear_proposal(&mut self, now: Millis, signed: Signed, block: Block) {
+        self.hear(now, signed);
+        let id = block.id();
+        if let Some(known) = self.host.blocks.get_mut(&id) {
+            match known.is_valid {
+                Some(is_valid) => self.value(&signed, id, is_valid),
+                None => {
+                    known.proposals.push(signed);
+                    self.host.actions.push(Action::Judge(block));
+                }
+            }
+        } else if self.host.blocks.len() < MAX_BLOCKS {
+            self.host.actions.push(Action::Judge(block.clone()));
+            let known = Known { block, is_valid: None, is_persisted: false, proposals: vec![signed] };
+            self.host.blocks.insert(id, known);
+        }
+    }
+
+    pub(crate) fn judged(&mut self, now: Millis, id: BlockId, is_valid: bool) {
+        self.host.now = now;
+        let Some(known) = self.host.blocks.get_mut(&id) else { return };
+        known.is_valid = Some(is_valid);
+        for signed in std::mem::take(&mut known.proposals) {
+            self.value(&signed, id, is_valid);
+        }
+    }
+
+    pub(crate) fn hear_polka(&mut self, now: Millis, votes: &Votes) {
+        self.host.now = now;
+        if let Some(certificate) = votes.polka() {
+            self.feed(Input::PolkaCertificate(certificate));
+        }
+    }
+
+    pub(crate) fn hear_round(&mut self, now: Millis, votes: &Votes, skips: bool) {
+        self.host.now = now;
+        if let Some(certificate) = votes.round(skips) {
+            self.feed(Input::RoundCertificate(certificate));
+        }
+    }
+
+    /// The block that was asked for. Its seal is empty and comes with the decision.
+    pub(crate) fn propose(&mut self, now: Millis, block: Block) {
+        self.host.now = now;
+        let Some(round) = self.host.wanted.take() else { return };
+        let (height, value) = (At(self.host.height), Value(block.id()));
+        let known = Known { block, is_valid: Some(true), is_persisted: false, proposals: Vec::new() };
+        self.host.blocks.entry(value.0).or_insert(known);
+        self.feed(Input::Propose(LocallyProposedValue::new(height, Round::new(round), value)));
+    }
+
+    /// Asks for the block to propose again: whoever was asked may have lost it.
+    pub(crate) fn repeat_wish(&mut self) {
+        if self.host.wanted.is_some() {
+            self.host.actions.push(Action::Propose);
+        }
+    }
+
+    pub(crate) fn tick(&mut self, now: Millis) {
+        self.host.now = now;
+        while let Some(timeout) = self.host.take_due() {
+            self.feed(Input::TimeoutElapsed(timeout));
+        }
+    }
+
+    /// When to tick next.
+    pub(crate) fn wake_at(&self) -> Option<Millis> {
+        self.host.timers.iter().map(|(_, at)| *at).min()
+    }
+
+    /// What is to be done, in order.
+    pub(crate) fn take_actions(&mut self) -> Vec<Action> {
+        std::mem::take(&mut self.host.actions)
+    }
+
+    fn value(&mut self, signed: &Signed, id: BlockId, is_valid: bool) {
+        let Claim::Proposal { valid_round, .. } = signed.statement.claim else { return };
+        let value = ProposedValue {
+            height: At(self.host.height),
+            round: Round::new(signed.statement.round),
+            valid_round: round(valid_round),
+            proposer: Address(signed.validator),
+            value: Value(id),
+            validity: Validity::from_bool(is_valid),
+        };
+        self.feed(Input::ProposedValue(value, ValueOrigin::Consensus));
+    }
+
+    fn feed(&mut self, input: Input<Health>) {
+        let Some(state) = &mut self.state else { return };
+        if self.host.is_silent || self.host.is_decided {
+            return;
+        }
+        let host = &mut self.host;
+        let before = host.actions.len();
+        let outcome: Result<(), Error<Health>> = malachite::process!(
+            input: input,
+            state: state,
+            metrics: &(),
+            with: effect => Ok::<_, Infallible>(host.answer(effect))
+        );
+        if let Err(Error::ReplayDivergence(..)) = outcome {
+            host.is_silent = true;
+        }
+        if host.is_silent {
+            host.actions.truncate(before);
+            host.timers.clear();
+        }
+    }
+}
+
+impl Host {
+    fn reset(&mut self, now: Millis, height: Height) {
+        self.now = now;
+        self.height = height;
+        self.is_silent = false;
+        self.is_decided = false;
+        self.wanted = None;
+        self.timers.clear();
+        self.blocks.clear();
+        self.signed.clear();
+        self.replayed.clear();
+    }
+
+    /// Takes back from the journal what this validator knew and signed.
+    fn remember(&mut self, records: &[Record]) {
+        for record in records {
+            match record {
+                Record::Said(Signed { statement, validator, .. }) if *validator == self.me => {
+                    self.signed.insert((statement.round, statement.claim.kind()), *statement);
+                }
+                Record::Block(block) => {
+                    let known =
+                        Known { block: block.clone(), is_valid: Some(true), is_persisted: true, proposals: Vec::new() };
+                    self.blocks.insert(block.id(), known);
+                }
+                _ => {}
+            }
+            self.replayed.insert(codec::encode(record));
+        }
+    }
+
+    /// A proposal found in the journal is not made anew.
+    fn forget_wish_fulfilled(&mut self) {
+        if self.wanted.is_some_and(|round| self.signed.contains_key(&(round, 0))) {
+            self.wanted = None;
+            self.actions.retain(|action| *action != Action::Propose);
+        }
+    }
+
+    fn take_due(&mut self) -> Option<Timeout> {
+        let due = |index: &usize| self.timers[*index].1;
+        let first = (0..self.timers.len()).min_by_key(due)?;
+        (self.timers[first].1 <= self.now).then(|| self.timers.remove(first).0)
+    }
+
+    fn answer(&mut self, effect: Effect<Health>) -> Resume<Health> {
+        match effect {
+            Effect::CancelAllTimeouts(resume) => {
+                self.timers.clear();
+                resume.resume_with(())
+            }
+            Effect::CancelTimeout(timeout, resume) => {
+                self.timers.retain(|(running, _)| *running != timeout);
+                resume.resume_with(())
+            }
+            Effect::ScheduleTimeout(timeout, resume) => {
+                let millis = u64::try_from(self.timeouts.duration_for(timeout).as_millis()).unwrap_or(u64::MAX);
+                self.timers.retain(|(running, _)| *running != timeout);
+                self.timers.push((timeout, self.now.saturating_add(millis)));
+                resume.resume_with(())
+            }
+            Effect::StartRound(.., resume) => resume.resume_with(()),
+            Effect::PublishConsensusMsg(message, resume) => {
+                match message {
+                    SignedConsensusMsg::Vote(vote) => self.broadcast(&Message::Vote(from_vote(&vote))),
+                    SignedConsensusMsg::Proposal(proposal) => self.broadcast_proposal(from_proposal(&proposal)),
+                }
+                resume.resume_with(())
+            }
+            Effect::PublishLivenessMsg(message, resume) => {
+                self.broadcast(&match message {
+                    LivenessMsg::Vote(vote) => Message::Vote(from_vote(&vote)),
+                    LivenessMsg::PolkaCertificate(certificate) => Message::Polka(Votes::of_polka(&certificate)),
+                    LivenessMsg::SkipRoundCertificate(certificate) => round_message(&certificate),
+                });
+                resume.resume_with(())
+            }
+            Effect::RepublishVote(vote, resume) => {
+                self.broadcast(&Message::Vote(from_vote(&vote)));
+                resume.resume_with(())
+            }
+            Effect::RepublishRoundCertificate(certificate, resume) => {
+                self.broadcast(&round_message(&certificate));
+                resume.resume_with(())
+            }
+            Effect::GetValue(_, round, _, resume) => {
+                self.wanted = Some(number(round));
+                self.actions.push(Action::Propose);
+                resume.resume_with(())
+            }
+            // The block goes along with the proposal, which malachite publishes next.
+            Effect::RestreamProposal(.., resume) => resume.resume_with(()),
+            Effect::Decide(certificate, _, resume) => {
+                self.decide(&certificate);
+                resume.resume_with(())
+            }
+            Effect::Finalize(.., resume) => resume.resume_with(()),
+            Effect::SignVote(vote, resume) => {
+                let signature = self.sign(vote.statement());
+                resume.resume_with(SignedMessage::new(vote, signature))
+            }
+            Effect::SignProposal(proposal, resume) => {
+                let signature = self.sign(proposal.statement());
+                resume.resume_with(SignedMessage::new(proposal, signature))
+            }
+            Effect::VerifySignature(message, validator, resume) => {
+                let statement = match &message.message {
+                    ConsensusMsg::Vote(vote) => vote.statement(),
+                    ConsensusMsg::Proposal(proposal) => proposal.statement(),
+                };
+                resume.resume_with(self.is_genuine(&Signed { statement, validator, signature: message.signature }))
+            }
+            Effect::VerifyCommitCertificate(certificate, .., resume) => {
+                let at = (certificate.height, certificate.round);
+                let claim = Claim::Precommit(Some(certificate.value_id));
+                let signers = certificate.commit_signatures.iter();
+                let votes = signers.map(|one| self.signed_at(at, claim, one.address, one.signature)).collect();
+                resume.resume_with(self.check(votes, is_quorum).map_err(|error| *error))
+            }
+            // Decided blocks that come late come with the chain, not through malachite.
+            Effect::VerifyExtendedCommitCertificate(.., resume) => {
+                resume.resume_with(Err(CertificateError::VerificationError(None)))
+            }
+            Effect::CertVerifiedSyncValue(.., resume) => resume.resume_with(()),
+            Effect::CertRejectedSyncValue(.., resume) => resume.resume_with(()),
+            Effect::VerifyPolkaCertificate(certificate, .., resume) => {
+                resume.resume_with(self.check_polka(&certificate).map_err(|error| *error))
+            }
+            Effect::VerifyRoundCertificate(certificate, .., resume) => {
+                resume.resume_with(self.check_round(&certificate).map_err(|error| *error))
+            }
+            Effect::WalAppend(_, input, resume) => {
+                if let Some(record) = Record::of(&input) {
+                    self.persist_block_of(&record);
+                    self.persist(record);
+                }
+                resume.resume_with(())
+            }
+            Effect::ExtendVote(.., resume) => resume.resume_with(None),
+            Effect::VerifyVoteExtension(.., resume) => {
+                resume.resume_with(Err(malachite::VoteExtensionError::InvalidVoteExtension))
+            }
+        }
+    }
+
+    fn broadcast(&mut self, message: &Message) {
+        self.actions.push(Action::Broadcast(codec::encode(message)));
+    }
+
+    fn broadcast_proposal(&mut self, signed: Signed) {
+        if let Claim::Proposal { block, .. } = signed.statement.claim
+            && let Some(known) = self.blocks.get(&block)
+        {
+            self.broadcast(&Message::Proposal(signed, known.block.clone()));
+        }
+    }
+
+    fn persist(&mut self, record: Record) {
+        if !self.replayed.contains(&codec::encode(&record)) {
+            self.actions.push(Action::Persist(codec::encode(&Entry { height: self.height, record })));
+        }
+    }
+
+    /// A valid block is kept before the word that it is valid: whoever votes for it must be able to propose it again.
+    fn persist_block_of(&mut self, record: &Record) {
+        let Record::Value { block, is_valid: true, .. } = record else { return };
+        let Some(known) = self.blocks.get_mut(block).filter(|known| !known.is_persisted) else { return };
+        known.is_persisted = true;
+        let record = Record::Block(known.block.clone());
+        self.persist(record);
+    }
+
+    /// Signs a statement, unless it contradicts one signed before: then this validator says nothing more at this height, and what
+    /// it was about to do is void.
+    fn sign(&mut self, statement: Statement) -> Signature {
+        let before = self.signed.entry((statement.round, statement.claim.kind())).or_insert(statement);
+        // Without randomness the signature is deterministic, which BIP340 allows; an engine has no source of it.
+        let signature =
+            if *before == statement { self.signer.sign(&statement.message(self.chain), &[0; 32]).ok() } else { None };
+        let Some(signature) = signature else {
+            self.is_silent = true;
+            return Signature([0; 64]);
+        };
+        self.verified = Some(Signed { statement, validator: self.me, signature });
+        signature
+    }
+
+    fn is_genuine(&self, signed: &Signed) -> bool {
+        self.verified.as_ref() == Some(signed) || signed.is_genuine(self.chain)
+    }
+
+    fn signed_at(&self, (height, round): (At, Round), claim: Claim, address: Address, signature: Signature) -> Signed {
+        let statement = Statement { height: height.0, round: number(round), claim };
+        Signed { statement, validator: address.0, signature }
+    }
+
+    fn check_polka(&self, certificate: &PolkaCertificate<Health>) -> Checked {
+        self.check(Votes::of_polka(certificate).0, is_quorum)
+    }
+
+    fn check_round(&self, certificate: &RoundCertificate<Health>) -> Checked {
+        let votes = Votes::of_round(certificate).0;
+        if certificate.cert_type == RoundCertificateType::Skip {
+            return self.check(votes, |signed, total| signed * 3 > total);
+        }
+        match votes.iter().find(|vote| !matches!(vote.statement.claim, Claim::Precommit(_))) {
+            Some(prevote) => Err(Box::new(CertificateError::InvalidVoteType(Address(prevote.validator)))),
+            None => self.check(votes, is_quorum),
+        }
+    }
+
+    /// Whether votes are of different validators who have enough power, and genuine.
+    fn check(&self, votes: Vec<Signed>, enough: fn(u64, u64) -> bool) -> Checked {
+        let mut seen = BTreeSet::new();
+        let mut signed = 0;
+        for vote in &votes {
+            let address = Address(vote.validator);
+            let validator = self.validators.iter().find(|validator| validator.key == vote.validator);
+            let validator = validator.ok_or(CertificateError::UnknownValidator(address))?;
+            if !seen.insert(vote.validator) {
+                return Err(Box::new(CertificateError::DuplicateVote(address)));
+            }
+            signed += u64::from(validator.power);
+        }
+        let total = total_power(&self.validators);
+        if !enough(signed, total) {
+            let expected = total * 2 / 3 + 1;
+            return Err(Box::new(CertificateError::NotEnoughVotingPower { signed, total, expected }));
+        }
+        let all_genuine = votes.iter().all(|vote| self.is_genuine(vote));
+        if all_genuine { Ok(()) } else { Err(Box::new(CertificateError::VerificationError(None))) }
+    }
+
+    fn decide(&mut self, decision: &CommitCertificate<Health>) {
+        self.is_decided = true;
+        self.timers.clear();
+        let known = self.blocks.get(&decision.value_id).expect("malachite decides on values that were given to it");
+        let mut block = known.block.clone();
+        block.header.seal = self.certificate(decision).to_bytes(self.validators.len());
+        self.actions.push(Action::Decided(block));
+    }
+
+    /// The signatures of as few validators as make a quorum.
+    fn certificate(&self, decision: &CommitCertificate<Health>) -> Certificate {
+        let position = |address: &Address| self.validators.iter().position(|validator| validator.key == address.0);
+        let mut signatures: Vec<(usize, Signature)> = decision
+            .commit_signatures
+            .iter()
+            .filter_map(|one| position(&one.address).map(|index| (index, one.signature)))
+            .collect();
+        let power = |index: usize| u64::from(self.validators[index].power);
+        signatures.sort_by_key(|(index, _)| (std::cmp::Reverse(power(*index)), *index));
+        let total = total_power(&self.validators);
+        let mut signed = 0;
+        let needed = signatures.iter().take_while(|(index, _)| {
+            let is_needed = !is_quorum(signed, total);
+            signed += power(*index);
+            is_needed
+        });
+        let needed = needed.count();
+        signatures.truncate(needed);
+        signatures.sort_by_key(|(index, _)| *index);
+        Certificate { round: number(decision.round), signatures }
+    }
+}
+
+fn round_message(certificate: &RoundCertificate<Health>) -> Message {
+    let skips = certificate.cert_type == RoundCertificateType::Skip;
+    Message::Round { skips, votes: Votes::of_round(certificate) }
+}

@@ -1,0 +1,28 @@
+//! Every limit of this engine. The unit stands last in each name.
+
+use health_chain_data::limits::{MAX_BLOCK_BYTES, MAX_SEAL_BYTES};
+
+/// Validators of one chain: as many as fit into a seal, all of them signing.
+pub const MAX_VALIDATORS: usize = 100;
+/// Heights above the next one of which messages are kept.
+pub const MAX_FUTURE_HEIGHTS: u32 = 2;
+/// Rounds of a height not yet begun of which messages are kept.
+pub const MAX_FUTURE_ROUNDS: u32 = 2;
+/// Messages of heights not yet begun that are kept: proposal, prevote and precommit of everyone.
+pub const MAX_FUTURE_MESSAGES: usize =
+    3 * MAX_VALIDATORS * (MAX_FUTURE_HEIGHTS as usize + 1) * MAX_FUTURE_ROUNDS as usize;
+/// Signed statements remembered of one height, so that none is relayed twice and two that conflict are noticed.
+pub const MAX_STATEMENTS: usize = 3 * MAX_VALIDATORS * 64;
+/// Blocks remembered of one height.
+pub const MAX_BLOCKS: usize = 64;
+/// The longest signed statement, in bytes: key, signature, height, round, claim.
+pub const MAX_SIGNED_BYTES: usize = 32 + 64 + 5 + 5 + 40;
+/// The longest message between engines, in bytes: a proposal with its block, or a certificate of votes.
+pub const MAX_MESSAGE_BYTES: usize = MAX_BLOCK_BYTES + MAX_SIGNED_BYTES + 16;
+/// The longest entry of the journal, in bytes.
+pub const MAX_ENTRY_BYTES: usize = MAX_MESSAGE_BYTES;
+
+const _: () = {
+    assert!(4 + MAX_VALIDATORS.div_ceil(8) + MAX_VALIDATORS * 64 <= MAX_SEAL_BYTES);
+    assert!(MAX_VALIDATORS * MAX_SIGNED_BYTES < MAX_MESSAGE_BYTES);
+};

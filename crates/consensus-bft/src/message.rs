@@ -1,0 +1,104 @@
+//! What engines say to each other.
+
+use arc_malachitebft_core_types as malachite;
+use health_chain_data::{
+    Block,
+    codec::{self, Wire},
+};
+use malachite::{PolkaCertificate, PolkaSignature, RoundCertificate, RoundCertificateType};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    context::{Health, Heard, SignedVote, from_vote},
+    limits::{MAX_MESSAGE_BYTES, MAX_VALIDATORS},
+    statement::Signed,
+};
+
+/// What engines say to each other.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) enum Message {
+    /// A vote.
+    Vote(Signed),
+    /// A proposal and its block.
+    Proposal(Signed, Block),
+    /// Prevotes of a quorum for one block in one round.
+    Polka(Votes),
+    /// Votes that allow to enter a round: precommits of a quorum in the round before, or votes of more than a third in the round itself.
+    Round {
+        /// The latter.
+        skips: bool,
+        /// The votes.
+        votes: Votes,
+    },
+}
+
+/// Votes of one height and round.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct Votes(#[serde(deserialize_with = "codec::at_most::<MAX_VALIDATORS, _, _>")] pub(crate) Vec<Signed>);
+
+impl Wire for Message {
+    const MAX_BYTES: usize = MAX_MESSAGE_BYTES;
+}
+
+impl Votes {
+    pub(crate) fn of_polka(certificate: &PolkaCertificate<Health>) -> Self {
+        Self(certificate.votes(&Health).map(|vote| from_vote(&vote)).collect())
+    }
+
+    pub(crate) fn of_round(certificate: &RoundCertificate<Health>) -> Self {
+        Self(certificate.votes(&Health).map(|vote| from_vote(&vote)).collect())
+    }
+
+    /// The certificate of a quorum that these prevotes are, if they are for one block in one round.
+    pub(crate) fn polka(&self) -> Option<PolkaCertificate<Health>> {
+        use malachite::{NilOrVal, Vote};
+        let votes = self.votes()?;
+        let first = votes.first()?;
+        let NilOrVal::Val(block) = *first.value() else { return None };
+        let (height, round) = (first.height(), first.round());
+        let is_part = |vote: &SignedVote| {
+            vote.vote_type() == malachite::VoteType::Prevote
+                && (vote.height(), vote.round(), vote.value()) == (height, round, &NilOrVal::Val(block))
+        };
+        let signature = |vote: &SignedVote| PolkaSignature::new(*vote.validator_address(), vote.signature);
+        votes.iter().all(is_part).then(|| PolkaCertificate {
+            height,
+            round,
+            value_id: block,
+            polka_signatures: votes.iter().map(signature).collect(),
+        })
+    }
+
+    /// The certificate of a round that these votes are, if they are all of one.
+    pub(crate) fn round(&self, skips: bool) -> Option<RoundCertificate<Health>> {
+        use malachite::Vote;
+        let votes = self.votes()?;
+        let first = votes.first()?;
+        let (height, round) = (first.height(), first.round());
+        let kind = if skips { RoundCertificateType::Skip } else { RoundCertificateType::Precommit };
+        let is_part = |vote: &SignedVote| (vote.height(), vote.round()) == (height, round);
+        votes.iter().all(is_part).then(|| RoundCertificate::new_from_votes(height, round, kind, votes))
+    }
+
+    fn votes(&self) -> Option<Vec<SignedVote>> {
+        let vote = |signed| match Heard::from(signed) {
+            Heard::Vote(vote) => Some(vote),
+            Heard::Proposal(_) => None,
+        };
+        self.0.iter().map(vote).collect()
+    }
+}
+
+/// The signed statements in a message between engines, unverified; none where it is not a message. For who watches a network.
+pub fn statements(message: &[u8]) -> Vec<Signed> {
+    match codec::decode(message) {
+        Ok(Message::Vote(signed) | Message::Proposal(signed, _)) => vec![signed],
+        Ok(Message::Polka(votes) | Message::Round { votes, .. }) => votes.0,
+        Err(_) => Vec::new(),
+    }
+}
+
+/// The message that carries a vote. For who plays a validator that does not keep the rules.
+pub fn vote_message(vote: Signed) -> Vec<u8> {
+    codec::encode(&Message::Vote(vote))
+}

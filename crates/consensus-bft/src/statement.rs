@@ -1,0 +1,89 @@
+//! What validators sign.
+
+use health_chain_data::{
+    BlockId, ChainId, Hash, Height, PublicKey, Signature,
+    codec::{self, Wire},
+    tagged_hash,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::limits::MAX_SIGNED_BYTES;
+
+/// What a validator says about one round of one height.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct Statement {
+    /// The height.
+    pub height: Height,
+    /// The round, from 0.
+    pub round: u32,
+    /// What it says.
+    pub claim: Claim,
+}
+
+/// A proposal or a vote.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub enum Claim {
+    /// This block should be the one.
+    Proposal {
+        /// The block.
+        block: BlockId,
+        /// The earlier round in which a quorum prevoted for it, if one did.
+        valid_round: Option<u32>,
+    },
+    /// The first vote, for a block or for none.
+    Prevote(Option<BlockId>),
+    /// The second vote. A quorum of those for one block is its [`Certificate`](crate::Certificate).
+    Precommit(Option<BlockId>),
+}
+
+/// A statement with its maker's signature, verified or not.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct Signed {
+    /// What is said.
+    pub statement: Statement,
+    /// Who says so.
+    pub validator: PublicKey,
+    /// BIP340, over [`Statement::message`].
+    pub signature: Signature,
+}
+
+/// Where an honest validator makes one statement only.
+pub(crate) type Slot = (Height, u32, u8, PublicKey);
+
+impl Wire for Statement {
+    const MAX_BYTES: usize = MAX_SIGNED_BYTES - 96;
+}
+
+impl Wire for Signed {
+    const MAX_BYTES: usize = MAX_SIGNED_BYTES;
+}
+
+impl Statement {
+    /// What is signed: `TH("HC/bft/v1", chain id || encoded statement)`.
+    pub fn message(&self, chain: ChainId) -> Hash {
+        tagged_hash("HC/bft/v1", &[chain.as_bytes(), &codec::encode(self)])
+    }
+}
+
+impl Claim {
+    /// Proposal 0, prevote 1, precommit 2.
+    pub(crate) const fn kind(&self) -> u8 {
+        match self {
+            Self::Proposal { .. } => 0,
+            Self::Prevote(_) => 1,
+            Self::Precommit(_) => 2,
+        }
+    }
+}
+
+impl Signed {
+    /// Whether the validator signed this, on this chain. Says nothing about who is a validator.
+    pub fn is_genuine(&self, chain: ChainId) -> bool {
+        self.validator.verify(&self.statement.message(chain), &self.signature).is_ok()
+    }
+
+    pub(crate) const fn slot(&self) -> Slot {
+        let Statement { height, round, claim } = self.statement;
+        (height, round, claim.kind(), self.validator)
+    }
+}

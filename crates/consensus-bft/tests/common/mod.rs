@@ -1,0 +1,426 @@
+//! Validators in one process, under one seed: virtual time, random delays, and every statement that leaves a node on record.
+#![allow(dead_code, unreachable_pub, reason = "each test uses its part")]
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet, BinaryHeap},
+    sync::{Arc, Mutex},
+};
+
+use health_chain_consensus::{
+    Accepted, Chain, ConsensusParameters, EngineInput, Parts,
+    ports::{AcceptAll, Accusation, Action, NoReward},
+    verify::BLOCK_VERSION,
+};
+use health_chain_consensus_bft::{Bft, BftParameters, Claim, Signed, Statement, statements, vote_message};
+use health_chain_data::{
+    Block, BlockId, Body, Genesis, Hash, Header, Height, Kind, Millis, SecretKey, Timestamp, Transaction,
+    ports::{ChainStore, ScalarHasher, SingleVerifier, StateView, StoreError},
+    sha256,
+    state::{Changes, MemoryStore, Table},
+};
+
+pub const START: Timestamp = Timestamp(1_700_000_000);
+
+pub fn secret(number: usize) -> SecretKey {
+    SecretKey::from_bytes(&[u8::try_from(number).unwrap() + 1; 32]).unwrap()
+}
+
+pub fn parameters(count: usize) -> BftParameters {
+    BftParameters {
+        interval_millis: 100,
+        propose_millis: 1_000,
+        vote_millis: 300,
+        round_millis: 200,
+        rebroadcast_millis: 500,
+        ..BftParameters::equal((0..count).map(|number| secret(number).public_key()))
+    }
+}
+
+pub fn genesis(parameters: &BftParameters) -> Genesis {
+    Genesis::new("bft", START, vec![]).with(&ConsensusParameters::default()).with(parameters)
+}
+
+/// When a node's process ends: at which write to its store, and whether that write still happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Crash {
+    pub write: usize,
+    pub is_written: bool,
+}
+
+/// What stays when a process ends.
+#[derive(Default)]
+pub struct Disk {
+    store: MemoryStore,
+    pub writes: usize,
+    pub crash: Option<Crash>,
+    pub has_crashed: bool,
+}
+
+#[derive(Clone, Default)]
+pub struct SharedStore(pub Arc<Mutex<Disk>>);
+
+impl StateView for SharedStore {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.0.lock().unwrap().store.get(table, key)
+    }
+
+    fn scan(&self, table: Table, prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), StoreError> {
+        self.0.lock().unwrap().store.scan(table, prefix, visit)
+    }
+}
+
+impl ChainStore for SharedStore {
+    fn commit(&mut self, changes: &Changes) -> Result<(), StoreError> {
+        let mut disk = self.0.lock().unwrap();
+        let crash = disk.crash.filter(|crash| crash.write == disk.writes);
+        disk.writes += 1;
+        if crash.is_none_or(|crash| crash.is_written) {
+            disk.store.commit(changes)?;
+        }
+        if crash.is_some() {
+            disk.has_crashed = true;
+            return Err(StoreError::Damaged { table: Table::META });
+        }
+        Ok(())
+    }
+}
+
+pub struct Random(u64);
+
+impl Random {
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % bound
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Conduct {
+    #[default]
+    Honest,
+    /// Never runs.
+    Silent,
+    /// Tells one half of the others another vote.
+    Equivocates,
+}
+
+pub struct Node {
+    pub chain: Option<Chain>,
+    pub disk: SharedStore,
+    pub conduct: Conduct,
+    pub accusations: Vec<Accusation>,
+    pub restarts: usize,
+    wake_at: Option<u64>,
+    /// Who is known to have which message.
+    known: BTreeSet<(usize, Hash)>,
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Event {
+    Message { from: usize, bytes: Vec<u8> },
+    Announce { from: usize },
+    Tick,
+    Restart,
+}
+
+pub struct World {
+    pub genesis: Genesis,
+    pub nodes: Vec<Node>,
+    pub now: u64,
+    pub max_delay: u64,
+    /// Of a thousand messages, so many are lost.
+    pub lost_per_mille: u64,
+    pub lost: usize,
+    /// What honest validators have signed and sent: never two statements in one place.
+    pub said: BTreeMap<(Height, u32, u8, usize), Statement>,
+    pub double_votes_sent: usize,
+    random: Random,
+    queue: BinaryHeap<Reverse<(u64, u64, usize, Event)>>,
+    sequence: u64,
+}
+
+impl World {
+    pub fn new(count: usize, seed: u64) -> Self {
+        let genesis = genesis(&parameters(count));
+        let node = |_| Node {
+            chain: None,
+            disk: SharedStore::default(),
+            conduct: Conduct::Honest,
+            accusations: Vec::new(),
+            restarts: 0,
+            wake_at: None,
+            known: BTreeSet::new(),
+        };
+        Self {
+            genesis,
+            nodes: (0..count).map(node).collect(),
+            now: Millis::from(START).0 + 10_000,
+            max_delay: 80,
+            lost_per_mille: 0,
+            lost: 0,
+            said: BTreeMap::new(),
+            double_votes_sent: 0,
+            random: Random(seed),
+            queue: BinaryHeap::new(),
+            sequence: 0,
+        }
+    }
+
+    pub fn start_all(&mut self) {
+        for node in 0..self.nodes.len() {
+            if self.nodes[node].conduct != Conduct::Silent {
+                self.start(node);
+            }
+        }
+    }
+
+    pub fn start(&mut self, node: usize) {
+        let engine = Bft::validator(&self.genesis, Box::new(secret(node))).unwrap();
+        let parts = Parts {
+            store: Box::new(self.nodes[node].disk.clone()),
+            engine: Box::new(engine),
+            executor: Arc::new(AcceptAll),
+            reward: Arc::new(NoReward),
+            verifier: Arc::new(SingleVerifier),
+            hasher: Arc::new(ScalarHasher),
+        };
+        self.nodes[node].known.clear();
+        self.nodes.iter_mut().for_each(|other| other.known.retain(|(peer, _)| *peer != node));
+        match Chain::open(parts, &self.genesis) {
+            Ok(chain) => {
+                self.nodes[node].chain = Some(chain);
+                self.step(node, EngineInput::Tip);
+                // Whoever connects says where its chain stands.
+                for other in (0..self.nodes.len()).filter(|other| *other != node) {
+                    self.announce(node, other);
+                    self.announce(other, node);
+                }
+            }
+            // The store failed while it was opened: as planned.
+            Err(_) => self.crashed(node),
+        }
+    }
+
+    pub fn stop(&mut self, node: usize) {
+        self.nodes[node].chain = None;
+    }
+
+    pub fn height(&self, node: usize) -> u32 {
+        self.nodes[node].chain.as_ref().map_or(0, |chain| chain.tip().height.0)
+    }
+
+    /// Runs until every running node has reached `height`, for `limit` milliseconds at most.
+    pub fn run_to(&mut self, height: u32, limit: u64) -> bool {
+        let end = self.now + limit;
+        loop {
+            let running = || (0..self.nodes.len()).filter(|node| self.nodes[*node].chain.is_some());
+            let is_busy = self.queue.iter().any(|Reverse((.., event))| *event == Event::Restart);
+            if !is_busy && running().count() > 0 && running().all(|node| self.height(node) >= height) {
+                return true;
+            }
+            let Some(Reverse((at, _, node, event))) = self.queue.pop() else { return false };
+            if at > end {
+                return false;
+            }
+            self.now = at;
+            self.handle(node, event);
+        }
+    }
+
+    /// Every block that any node has is the same as everybody's at that height.
+    pub fn check_agreement(&self) {
+        let mut decided: BTreeMap<u32, BlockId> = BTreeMap::new();
+        for chain in self.nodes.iter().filter_map(|node| node.chain.as_ref()) {
+            for height in 1..=chain.tip().height.0 {
+                let id = chain.block_id_at(Height(height)).unwrap();
+                assert_eq!(*decided.entry(height).or_insert(id), id, "two blocks at height {height}");
+            }
+        }
+    }
+
+    fn handle(&mut self, node: usize, event: Event) {
+        if event == Event::Restart {
+            self.nodes[node].restarts += 1;
+            return self.start(node);
+        }
+        if self.nodes[node].chain.is_none() {
+            return;
+        }
+        match event {
+            Event::Message { from, bytes } => {
+                self.nodes[node].known.insert((from, sha256(&bytes)));
+                self.step(node, EngineInput::Message(bytes));
+            }
+            Event::Announce { from } => self.fetch(node, from),
+            Event::Tick if self.nodes[node].wake_at.is_some_and(|at| at <= self.now) => {
+                self.nodes[node].wake_at = None;
+                self.step(node, EngineInput::Tick);
+            }
+            Event::Tick | Event::Restart => {}
+        }
+    }
+
+    /// Takes what the other has and this one lacks: headers first, each with its certificate, then blocks.
+    fn fetch(&mut self, node: usize, from: usize) {
+        let Some(mut chain) = self.nodes[node].chain.take() else { return };
+        let Some(other) = &self.nodes[from].chain else {
+            self.nodes[node].chain = Some(chain);
+            return;
+        };
+        let now = Millis(self.now);
+        let headers = other.headers_after(&chain.locator(), 100);
+        let outcome = (|| {
+            chain.accept_headers(now, &headers).ok()?;
+            let mut is_new = false;
+            for block in chain.missing_bodies(100).iter().filter_map(|id| other.block(id).unwrap()) {
+                is_new |= matches!(chain.accept_block(now, block).ok()?, Accepted::Connected(_));
+            }
+            Some(is_new)
+        })();
+        self.nodes[node].chain = Some(chain);
+        match outcome {
+            _ if self.nodes[node].disk.0.lock().unwrap().has_crashed => self.crashed(node),
+            Some(true) => self.step(node, EngineInput::Tip),
+            Some(false) => {}
+            None => panic!("a block that another node took is refused"),
+        }
+    }
+
+    fn step(&mut self, node: usize, input: EngineInput) {
+        let mut inputs = vec![input];
+        while let Some(input) = inputs.pop() {
+            let Some(chain) = &mut self.nodes[node].chain else { return };
+            let actions = chain.step_engine(Millis(self.now), input);
+            if chain.engine_failure().is_some() {
+                assert!(actions.is_empty(), "nothing leaves where the journal was not written");
+                return self.crashed(node);
+            }
+            for action in actions {
+                match action {
+                    Action::Propose => inputs.push(EngineInput::Proposal(self.candidate(node))),
+                    Action::Broadcast(bytes) => self.broadcast(node, bytes),
+                    Action::Relay(bytes) => {
+                        let hash = sha256(&bytes);
+                        for to in (0..self.nodes.len()).filter(|to| *to != node) {
+                            if self.nodes[node].known.insert((to, hash)) {
+                                self.send(node, to, bytes.clone());
+                            }
+                        }
+                    }
+                    Action::WakeAt(at) => {
+                        let at = at.0.max(self.now);
+                        self.nodes[node].wake_at = Some(at);
+                        self.push(at, node, Event::Tick);
+                    }
+                    Action::Decided(block) => {
+                        let chain = self.nodes[node].chain.as_mut().unwrap();
+                        let outcome = chain.accept_block(Millis(self.now), block);
+                        if self.nodes[node].disk.0.lock().unwrap().has_crashed {
+                            return self.crashed(node);
+                        }
+                        outcome.expect("what was decided is valid");
+                        (0..self.nodes.len()).filter(|to| *to != node).for_each(|to| self.announce(node, to));
+                        inputs.push(EngineInput::Tip);
+                    }
+                    Action::Accuse(accusation) => self.nodes[node].accusations.push(accusation),
+                    other => panic!("not for this driver: {other:?}"),
+                }
+            }
+        }
+    }
+
+    fn announce(&mut self, from: usize, to: usize) {
+        let at = self.now + 1 + self.random.below(self.max_delay);
+        self.push(at, to, Event::Announce { from });
+    }
+
+    fn crashed(&mut self, node: usize) {
+        self.nodes[node].chain = None;
+        self.nodes[node].wake_at = None;
+        let mut disk = self.nodes[node].disk.0.lock().unwrap();
+        disk.crash = None;
+        disk.has_crashed = false;
+        drop(disk);
+        let at = self.now + 1 + self.random.below(1_500);
+        self.push(at, node, Event::Restart);
+    }
+
+    fn candidate(&self, node: usize) -> Block {
+        let chain = self.nodes[node].chain.as_ref().unwrap();
+        let mark = [&self.now.to_le_bytes()[..], &[u8::try_from(node).unwrap()]].concat();
+        let body = Body(vec![Transaction::new(Kind(100), mark)]);
+        let time = Millis(self.now).timestamp().max(chain.next_context().median_time_past.saturating_add(1));
+        let header = Header {
+            version: BLOCK_VERSION,
+            parent: chain.tip().id,
+            root: body.root(&ScalarHasher),
+            time,
+            seal: vec![],
+        };
+        Block { header, body }
+    }
+
+    fn broadcast(&mut self, node: usize, bytes: Vec<u8>) {
+        let own = secret(node).public_key();
+        let said: Vec<Signed> = statements(&bytes).into_iter().filter(|signed| signed.validator == own).collect();
+        for Signed { statement, .. } in &said {
+            let slot = (statement.height, statement.round, kind(&statement.claim), node);
+            let before = *self.said.entry(slot).or_insert(*statement);
+            assert_eq!(before, *statement, "validator {node} contradicts itself");
+        }
+        let lie = match (self.nodes[node].conduct, &said[..]) {
+            (Conduct::Equivocates, [signed]) => self.other_vote(node, signed),
+            _ => None,
+        };
+        for to in (0..self.nodes.len()).filter(|to| *to != node) {
+            match &lie {
+                Some(lie) if to % 2 == 0 => {
+                    self.double_votes_sent += 1;
+                    self.send(node, to, lie.clone());
+                }
+                _ => self.send(node, to, bytes.clone()),
+            }
+        }
+    }
+
+    /// Nil instead of a block, and a block that nobody has instead of nil.
+    fn other_vote(&self, node: usize, signed: &Signed) -> Option<Vec<u8>> {
+        let other = |block: Option<BlockId>| if block.is_some() { None } else { Some(BlockId(sha256(b"none"))) };
+        let claim = match signed.statement.claim {
+            Claim::Proposal { .. } => return None,
+            Claim::Prevote(block) => Claim::Prevote(other(block)),
+            Claim::Precommit(block) => Claim::Precommit(other(block)),
+        };
+        let statement = Statement { claim, ..signed.statement };
+        let signature = secret(node).sign(&statement.message(self.genesis.chain_id()), &[0; 32]);
+        Some(vote_message(Signed { statement, signature, ..*signed }))
+    }
+
+    fn send(&mut self, from: usize, to: usize, bytes: Vec<u8>) {
+        self.nodes[from].known.insert((to, sha256(&bytes)));
+        if self.random.below(1000) < self.lost_per_mille {
+            self.lost += 1;
+            return;
+        }
+        let at = self.now + 1 + self.random.below(self.max_delay);
+        self.push(at, to, Event::Message { from, bytes });
+    }
+
+    fn push(&mut self, at: u64, node: usize, event: Event) {
+        self.sequence += 1;
+        self.queue.push(Reverse((at, self.sequence, node, event)));
+    }
+}
+
+fn kind(claim: &Claim) -> u8 {
+    match claim {
+        Claim::Proposal { .. } => 0,
+        Claim::Prevote(_) => 1,
+        Claim::Precommit(_) => 2,
+    }
+}
