@@ -208,7 +208,7 @@ fn a_stopped_node_says_so() {
     node.stop();
     // The channel ends with the node, so this does too.
     let seen: Vec<NodeEvent> = events.iter().collect();
-    assert_eq!(seen.first(), Some(&NodeEvent::Transaction { id: mint(1, 5).id() }));
+    assert!(seen.contains(&NodeEvent::Transaction { id: mint(1, 5).id() }));
     assert!(seen.iter().any(|event| matches!(event, NodeEvent::Mined { .. })));
 }
 
