@@ -17,8 +17,8 @@ use crate::{
         authorize, reauthorize,
     },
     limits::{
-        MAX_ANSWERED_ENTRIES, MAX_LETTERS, MAX_SESSIONS, MAX_UNCHECKED_BYTES, MAX_UNCHECKED_MILLIS, PIECE_BYTES,
-        SESSION_MILLIS,
+        MAX_ANSWERED_ENTRIES, MAX_LETTER_BYTES, MAX_LETTERS, MAX_SESSIONS, MAX_UNCHECKED_BYTES, MAX_UNCHECKED_MILLIS,
+        PIECE_BYTES, SESSION_MILLIS,
     },
     ports::{ObjectError, ObjectName},
     records::{GatewayId, Permissions},
@@ -232,6 +232,10 @@ impl Desk {
     }
 
     fn take_letter(&mut self, peer: &PeerId, letter: Vec<u8>) -> Result<Response, Refusal> {
+        if letter.len() > MAX_LETTER_BYTES {
+            let reason = format!("{} bytes, where a letter has at most {MAX_LETTER_BYTES}", letter.len());
+            return Err(Refusal::new("letter-too-long", reason));
+        }
         if self.letters.len() >= MAX_LETTERS {
             return Err(Refusal::new("letters-full", "too many letters have not been read"));
         }
