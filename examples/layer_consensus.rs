@@ -71,7 +71,7 @@ impl Engine for TurnTaking {
     // The making half: told of a new tip, it asks for a candidate when its turn has come; given one, it signs.
     fn step(&mut self, _: Millis, input: Input<'_>) -> Vec<Action> {
         match (input, &self.key) {
-            (Input::Tip { branch }, Some(key)) if self.due(branch) == key.public_key() => vec![Action::Build],
+            (Input::Tip { branch, .. }, Some(key)) if self.due(branch) == key.public_key() => vec![Action::Build],
             (Input::Candidate { mut header, .. }, Some(key)) => {
                 header.seal = key.sign(&Self::message(&header), &[0; 32]).as_bytes().to_vec();
                 vec![Action::Sealed(header)]

@@ -37,6 +37,16 @@ const fn slot(time: Timestamp) -> u32 {
     time.0 / SLOT_SECONDS
 }
 
+impl Turns {
+    fn wait(&mut self, now: Millis, branch: &dyn Ancestry) -> Vec<Action> {
+        let first = (slot(branch.parent().time) + 1).max(slot(now.timestamp()));
+        let next = first + (KEYS + self.own - first % KEYS) % KEYS;
+        let due = Millis::from(Timestamp(next * SLOT_SECONDS));
+        self.due = Some(due);
+        vec![Action::WakeAt(due)]
+    }
+}
+
 impl Engine for Turns {
     fn name(&self) -> &'static str {
         "turns"
@@ -62,23 +72,17 @@ impl Engine for Turns {
 
     fn step(&mut self, now: Millis, input: Input<'_>) -> Vec<Action> {
         match input {
-            Input::Tip { branch } if self.own < KEYS => {
-                let first = (slot(branch.parent().time) + 1).max(slot(now.timestamp()));
-                let next = first + (KEYS + self.own - first % KEYS) % KEYS;
-                let due = Millis::from(Timestamp(next * SLOT_SECONDS));
-                self.due = Some(due);
-                vec![Action::WakeAt(due)]
-            }
+            Input::Tip { branch, .. } if self.own < KEYS => self.wait(now, branch),
             Input::Tick if self.due.take_if(|due| *due <= now).is_some() => vec![Action::Build],
             Input::Candidate { mut header, branch } if slot(header.time) % KEYS == self.own => {
                 if slot(header.time) <= slot(branch.parent().time) {
-                    return self.step(now, Input::Tip { branch });
+                    return self.wait(now, branch);
                 }
                 header.seal = key(self.own).sign(&Solo::message(&header), &[0; 32]).as_bytes().to_vec();
                 vec![Action::Sealed(header)]
             }
             // A late turn is left to the next key.
-            Input::Candidate { branch, .. } => self.step(now, Input::Tip { branch }),
+            Input::Candidate { branch, .. } if self.own < KEYS => self.wait(now, branch),
             _ => vec![],
         }
     }

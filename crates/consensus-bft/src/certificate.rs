@@ -1,11 +1,12 @@
 //! The proof that a block is decided: precommits of a quorum, as a header's seal carries them.
 
-use health_chain_data::{BlockId, ChainId, Height, Signature, keys::SIGNATURE_BYTES};
+use health_chain_consensus::Validator;
+use health_chain_data::{ChainId, Height, Signature, keys::SIGNATURE_BYTES};
 use thiserror::Error;
 
 use crate::{
-    parameters::Validator,
-    statement::{Claim, Signed, Statement},
+    statement::{Choice, Claim, Signed, Statement},
+    successors::SuccessorsError,
 };
 
 /// Precommits for one block in one round. In a header's seal: `round u32 little-endian | one bit for each validator of the set, first one
@@ -22,6 +23,12 @@ pub struct Certificate {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum CertificateError {
+    /// The branch does not say who decides at this height.
+    #[error("the branch does not reach back to the header that names the validators")]
+    Unreachable,
+    /// The seal of an epoch's last header does not begin with the successors.
+    #[error(transparent)]
+    Successors(#[from] SuccessorsError),
     /// Its length is not what its own signers take.
     #[error("{bytes} bytes, where a certificate with these signers has {expected}")]
     Length {
@@ -92,7 +99,7 @@ impl Certificate {
         Ok(Self { round: u32::from_le_bytes(*round), signatures })
     }
 
-    /// Checks that a quorum of `validators` decided on `block` at `height`.
+    /// Checks that a quorum of `validators` decided on `choice` at `height`.
     ///
     /// # Errors
     /// [`CertificateError::Signer`], [`CertificateError::Quorum`] or [`CertificateError::Signature`].
@@ -100,7 +107,7 @@ impl Certificate {
         &self,
         chain: ChainId,
         height: Height,
-        block: BlockId,
+        choice: Choice,
         validators: &[Validator],
     ) -> Result<(), CertificateError> {
         let count = validators.len();
@@ -113,7 +120,7 @@ impl Certificate {
         if !is_quorum(signed, total) {
             return Err(CertificateError::Quorum { signed, total });
         }
-        let statement = Statement { height, round: self.round, claim: Claim::Precommit(Some(block)) };
+        let statement = Statement { height, round: self.round, claim: Claim::Precommit(Some(choice)) };
         for (index, signature) in &self.signatures {
             let signed = Signed { statement, validator: validators[*index].key, signature: *signature };
             if !signed.is_genuine(chain) {
@@ -136,12 +143,12 @@ pub(crate) fn total_power(validators: &[Validator]) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use health_chain_data::{Hash, SecretKey};
+    use health_chain_data::{BlockId, Hash, SecretKey};
 
     use super::*;
 
     const CHAIN: ChainId = ChainId(Hash([7; 32]));
-    const BLOCK: BlockId = BlockId(Hash([9; 32]));
+    const BLOCK: Choice = Choice { block: BlockId(Hash([9; 32])), successors: None };
 
     fn secret(number: usize) -> SecretKey {
         SecretKey::from_bytes(&[number as u8 + 1; 32]).unwrap()
@@ -177,7 +184,9 @@ mod tests {
         assert_eq!(good.verify(CHAIN, Height(3), BLOCK, &set), Ok(()));
         let refused = Err(CertificateError::Signature { index: 1 });
         assert_eq!(good.verify(CHAIN, Height(4), BLOCK, &set), refused);
-        assert_eq!(good.verify(CHAIN, Height(3), BlockId::default(), &set), refused);
+        assert_eq!(good.verify(CHAIN, Height(3), BlockId::default().into(), &set), refused);
+        let succeeded = Choice { successors: Some(Hash([1; 32])), ..BLOCK };
+        assert_eq!(good.verify(CHAIN, Height(3), succeeded, &set), refused);
         assert_eq!(good.verify(ChainId::default(), Height(3), BLOCK, &set), refused);
         assert_eq!(Certificate { round: 1, ..good.clone() }.verify(CHAIN, Height(3), BLOCK, &set), refused);
         let mut swapped = good;

@@ -3,12 +3,13 @@
 use std::fmt;
 
 use arc_malachitebft_core_types as malachite;
-use health_chain_data::{BlockId, Height, PublicKey, Signature};
+use health_chain_consensus::Validator;
+use health_chain_data::{Height, PublicKey, Signature, tagged_hash};
 use malachite::{LinearTimeouts, NilOrVal, Round, SignedMessage, VoteType};
 
 use crate::{
-    parameters::Validator,
-    statement::{Claim, Signed, Statement},
+    certificate::total_power,
+    statement::{Choice, Claim, Signed, Statement},
 };
 
 /// Health chain, as malachite's `Context`.
@@ -22,9 +23,9 @@ pub(crate) struct Address(pub(crate) PublicKey);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct At(pub(crate) Height);
 
-/// What is agreed on: a block's id. The block itself travels beside the proposal.
+/// What is agreed on. The block itself travels beside the proposal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Value(pub(crate) BlockId);
+pub(crate) struct Value(pub(crate) Choice);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Member {
@@ -33,7 +34,10 @@ pub(crate) struct Member {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Members(Vec<Member>);
+pub(crate) struct Members {
+    list: Vec<Member>,
+    validators: Vec<Validator>,
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Proposal {
@@ -49,7 +53,7 @@ pub(crate) struct Vote {
     kind: VoteType,
     height: At,
     round: Round,
-    value: NilOrVal<BlockId>,
+    value: NilOrVal<Choice>,
     address: Address,
 }
 
@@ -70,14 +74,27 @@ pub(crate) type SignedProposal = malachite::SignedProposal<Health>;
 
 impl Members {
     pub(crate) fn new(validators: &[Validator]) -> Self {
-        Self(validators.iter().map(|one| Member { address: Address(one.key), power: one.power }).collect())
+        let list = validators.iter().map(|one| Member { address: Address(one.key), power: one.power }).collect();
+        Self { list, validators: validators.to_vec() }
     }
 }
 
-/// Whose turn it is to propose: everybody's in order, a step further with each height and each round.
-pub(crate) fn proposer(height: Height, round: u32, count: usize) -> usize {
-    let turn = (u64::from(height.0) + u64::from(round)) % count as u64;
-    usize::try_from(turn).expect("less than the number of validators")
+/// Whose turn it is to propose, by position. Where all count the same, everybody's in order, a step further with each height and each
+/// round. Else a draw by power, another one in each round: proposing pays, so what one has at stake must not propose more often in
+/// many small parts than as a whole.
+pub(crate) fn proposer(height: Height, round: u32, validators: &[Validator]) -> usize {
+    let turn = u64::from(height.0) + u64::from(round);
+    if validators.iter().all(|validator| validator.power == validators[0].power) {
+        return usize::try_from(turn % validators.len() as u64).expect("less than the number of validators");
+    }
+    let drawn = tagged_hash("HC/bft-turn/v1", &[&height.0.to_le_bytes(), &round.to_le_bytes()]);
+    let (ticket, _) = drawn.0.split_first_chunk().expect("a hash has more than eight bytes");
+    let mut left = u64::from_le_bytes(*ticket) % total_power(validators);
+    let is_drawn = |validator: &Validator| {
+        let power = u64::from(validator.power);
+        left.checked_sub(power).map(|rest| left = rest).is_none()
+    };
+    validators.iter().position(is_drawn).expect("a ticket is below the power of all together")
 }
 
 /// The number of a round that has begun.
@@ -91,13 +108,13 @@ pub(crate) fn round(number: Option<u32>) -> Round {
 
 impl Vote {
     pub(crate) fn statement(&self) -> Statement {
-        let block = match self.value {
+        let choice = match self.value {
             NilOrVal::Nil => None,
-            NilOrVal::Val(id) => Some(id),
+            NilOrVal::Val(choice) => Some(choice),
         };
         let claim = match self.kind {
-            VoteType::Prevote => Claim::Prevote(block),
-            VoteType::Precommit => Claim::Precommit(block),
+            VoteType::Prevote => Claim::Prevote(choice),
+            VoteType::Precommit => Claim::Precommit(choice),
         };
         Statement { height: self.height.0, round: number(self.round), claim }
     }
@@ -105,7 +122,7 @@ impl Vote {
 
 impl Proposal {
     pub(crate) fn statement(&self) -> Statement {
-        let claim = Claim::Proposal { block: self.value.0, valid_round: self.pol_round.as_u32() };
+        let claim = Claim::Proposal { choice: self.value.0, valid_round: self.pol_round.as_u32() };
         Statement { height: self.height.0, round: number(self.round), claim }
     }
 }
@@ -129,16 +146,16 @@ impl From<&Signed> for Heard {
     fn from(signed: &Signed) -> Self {
         let Statement { height, round, claim } = signed.statement;
         let (height, round, address) = (At(height), Round::new(round), Address(signed.validator));
-        let vote = |kind, block: Option<BlockId>| {
-            let value = block.map_or(NilOrVal::Nil, NilOrVal::Val);
+        let vote = |kind, choice: Option<Choice>| {
+            let value = choice.map_or(NilOrVal::Nil, NilOrVal::Val);
             Self::Vote(SignedMessage::new(Vote { kind, height, round, value, address }, signed.signature))
         };
         match claim {
-            Claim::Prevote(block) => vote(VoteType::Prevote, block),
-            Claim::Precommit(block) => vote(VoteType::Precommit, block),
-            Claim::Proposal { block, valid_round } => {
+            Claim::Prevote(choice) => vote(VoteType::Prevote, choice),
+            Claim::Precommit(choice) => vote(VoteType::Precommit, choice),
+            Claim::Proposal { choice, valid_round } => {
                 let pol_round = self::round(valid_round);
-                let proposal = Proposal { height, round, value: Value(block), pol_round, address };
+                let proposal = Proposal { height, round, value: Value(choice), pol_round, address };
                 Self::Proposal(SignedMessage::new(proposal, signed.signature))
             }
         }
@@ -159,18 +176,18 @@ impl malachite::Context for Health {
     type SigningScheme = Bip340;
 
     fn select_proposer<'a>(&self, members: &'a Members, height: At, round: Round) -> &'a Member {
-        &members.0[proposer(height.0, number(round), members.0.len())]
+        &members.list[proposer(height.0, number(round), &members.validators)]
     }
 
     fn new_proposal(&self, height: At, round: Round, value: Value, pol_round: Round, address: Address) -> Proposal {
         Proposal { height, round, value, pol_round, address }
     }
 
-    fn new_prevote(&self, height: At, round: Round, value: NilOrVal<BlockId>, address: Address) -> Vote {
+    fn new_prevote(&self, height: At, round: Round, value: NilOrVal<Choice>, address: Address) -> Vote {
         Vote { kind: VoteType::Prevote, height, round, value, address }
     }
 
-    fn new_precommit(&self, height: At, round: Round, value: NilOrVal<BlockId>, address: Address) -> Vote {
+    fn new_precommit(&self, height: At, round: Round, value: NilOrVal<Choice>, address: Address) -> Vote {
         Vote { kind: VoteType::Precommit, height, round, value, address }
     }
 }
@@ -207,9 +224,9 @@ impl malachite::Height for At {
 }
 
 impl malachite::Value for Value {
-    type Id = BlockId;
+    type Id = Choice;
 
-    fn id(&self) -> BlockId {
+    fn id(&self) -> Choice {
         self.0
     }
 }
@@ -240,19 +257,19 @@ impl malachite::Validator<Health> for Member {
 
 impl malachite::ValidatorSet<Health> for Members {
     fn count(&self) -> usize {
-        self.0.len()
+        self.list.len()
     }
 
     fn total_voting_power(&self) -> u64 {
-        self.0.iter().map(|member| u64::from(member.power)).sum()
+        total_power(&self.validators)
     }
 
     fn get_by_address(&self, address: &Address) -> Option<&Member> {
-        self.0.iter().find(|member| member.address == *address)
+        self.list.iter().find(|member| member.address == *address)
     }
 
     fn get_by_index(&self, index: usize) -> Option<&Member> {
-        self.0.get(index)
+        self.list.get(index)
     }
 }
 
@@ -291,11 +308,11 @@ impl malachite::Vote<Health> for Vote {
         self.round
     }
 
-    fn value(&self) -> &NilOrVal<BlockId> {
+    fn value(&self) -> &NilOrVal<Choice> {
         &self.value
     }
 
-    fn take_value(self) -> NilOrVal<BlockId> {
+    fn take_value(self) -> NilOrVal<Choice> {
         self.value
     }
 

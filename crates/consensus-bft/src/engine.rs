@@ -1,17 +1,23 @@
 //! The engine: what reaches the validator, what is passed on, and what the chain asks about seals.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use health_chain_consensus::{
-    Weight,
-    ports::{Accusation, Action, Ancestry, Engine, Finality, Input, SealError},
+    Founding, Validator, Weight,
+    ports::{
+        Accusation, Action, Ancestry, Engine, ExecuteError, Finality, FixedStake, Input, Rejection, SealError,
+        StakeView,
+    },
     verify::CERTIFIED_BLOCK_VERSION,
 };
 use health_chain_data::{
-    Block, ChainId, Genesis, Header, Height, Millis, PublicKey,
+    Block, ChainId, Genesis, Hash, Header, Height, Millis, PublicKey,
     codec::{self, CodecError},
     genesis::GenesisError,
-    ports::{ScalarHasher, Signer},
+    ports::{ScalarHasher, Signer, StateView},
 };
 use thiserror::Error;
 
@@ -19,21 +25,29 @@ use crate::{
     certificate::{Certificate, CertificateError},
     context::proposer,
     evidence::Evidence,
-    host::Machine,
+    host::{Machine, Office},
     journal::{Entry, Record},
     limits::{MAX_FUTURE_HEIGHTS, MAX_FUTURE_MESSAGES, MAX_FUTURE_ROUNDS, MAX_STATEMENTS},
     message::{Message, Votes},
     parameters::{BftParameters, ParametersError},
-    statement::{Claim, Signed, Slot},
+    statement::{Choice, Claim, Signed, Slot, Statement},
+    successors::{Successors, SuccessorsError},
 };
 
 /// The engine of a consortium: its validators agree on every block before it exists (Tendermint), so a block is final at once. A
-/// header's seal is the [`Certificate`] of the agreement; the genesis block's is empty.
+/// header's seal is the [`Certificate`] of the agreement, with the [`Successors`] in front of it where an epoch ends; the genesis
+/// block's is empty.
+///
+/// Who decides can thus be followed from header to header, without any state. The state has the last word when the block is connected: it
+/// says who should follow ([`StakeView`]), as of the block below the epoch's last one, so that all who vote on that one know it.
 pub struct Bft {
     chain: ChainId,
     parameters: BftParameters,
+    stakes: Arc<dyn StakeView>,
     /// The height to be decided next.
     next: Height,
+    /// Who decides on it. Nobody, as far as this node knows, where it can't read its state.
+    office: Office,
     /// What was said at heights from `next` on.
     statements: BTreeMap<Slot, Signed>,
     accused: BTreeSet<PublicKey>,
@@ -63,7 +77,7 @@ pub enum BftError {
     /// The validators or times that it names are of no use.
     #[error(transparent)]
     Parameters(#[from] ParametersError),
-    /// The signer's key is not a validator's.
+    /// The signer's key is not a validator's, and never will be: the set does not change.
     #[error("{key} is no validator of this chain")]
     NoValidator {
         /// The key.
@@ -77,12 +91,22 @@ impl Bft {
     /// # Errors
     /// Where the genesis document's section is missing or of no use.
     pub fn follower(genesis: &Genesis) -> Result<Self, BftError> {
-        let parameters: BftParameters = genesis.section()?;
+        Ok(Self::new(genesis.chain_id(), genesis.section()?)?)
+    }
+
+    /// The engine of a node that checks blocks and passes messages on, for an engine that keeps these parameters elsewhere in the
+    /// genesis document.
+    ///
+    /// # Errors
+    /// Where the parameters are of no use.
+    pub fn new(chain: ChainId, parameters: BftParameters) -> Result<Self, ParametersError> {
         parameters.check()?;
         Ok(Self {
-            chain: genesis.chain_id(),
+            chain,
+            stakes: Arc::new(FixedStake(parameters.validators.clone())),
             parameters,
             next: Height::ZERO,
+            office: Office::default(),
             statements: BTreeMap::new(),
             accused: BTreeSet::new(),
             validator: None,
@@ -93,48 +117,103 @@ impl Bft {
     /// back: what it has signed stands in the journal there.
     ///
     /// # Errors
-    /// Where the genesis document's section is missing or of no use, or names other validators.
+    /// Where the genesis document's section is missing or of no use, or names other validators for good.
     pub fn validator(genesis: &Genesis, signer: Box<dyn Signer>) -> Result<Self, BftError> {
-        let mut engine = Self::follower(genesis)?;
+        Self::follower(genesis)?.with_signer(signer)
+    }
+
+    /// Decides along whenever the signer's key is a validator's: on the same terms as [`Bft::validator`].
+    ///
+    /// # Errors
+    /// Where it never will be.
+    pub fn with_signer(mut self, signer: Box<dyn Signer>) -> Result<Self, BftError> {
         let key = signer.public_key();
-        if !engine.parameters.validators.iter().any(|validator| validator.key == key) {
+        if self.parameters.epochs.blocks == 0 && !contains(&self.parameters.validators, &key) {
             return Err(BftError::NoValidator { key });
         }
-        engine.validator = Some(Seat {
-            machine: Machine::new(engine.chain, &engine.parameters, signer),
+        self.validator = Some(Seat {
+            machine: Machine::new(self.chain, &self.parameters, signer),
             held: Vec::new(),
             begin_at: None,
             journal: Vec::new(),
             is_journal_damaged: false,
             has_begun: false,
         });
-        Ok(engine)
+        Ok(self)
     }
 
-    /// Who proposes in a round of a height: each validator in turn.
-    pub fn proposer(&self, height: Height, round: u32) -> PublicKey {
-        let validators = &self.parameters.validators;
-        validators[proposer(height, round, validators.len())].key
+    /// Lets `stakes` say who decides in epochs to come, instead of the validators of the first one for ever. All nodes of a chain have
+    /// to ask alike.
+    #[must_use]
+    pub fn with_stakes(mut self, stakes: Arc<dyn StakeView>) -> Self {
+        self.stakes = stakes;
+        self
     }
 
-    fn certify(&self, header: &Header, height: Height) -> Result<(), CertificateError> {
-        let validators = &self.parameters.validators;
-        Certificate::from_bytes(&header.seal, validators.len())?.verify(self.chain, height, header.id(), validators)
+    /// Who proposes in a round of a height; `None` where it is not known yet who decides there.
+    pub fn proposer(&self, height: Height, round: u32) -> Option<PublicKey> {
+        let validators = self.office_at(height).filter(|validators| !validators.is_empty())?;
+        Some(validators[proposer(height, round, validators)].key)
     }
 
-    /// The chain is at the height below `next`.
-    fn move_to(&mut self, next: Height) {
+    fn certify(&self, header: &Header, branch: &dyn Ancestry) -> Result<(), CertificateError> {
+        let height = branch.height().next();
+        let validators = self.validators_on(branch).ok_or(CertificateError::Unreachable)?;
+        let mut choice = Choice::from(header.id());
+        let mut certificate = header.seal.as_slice();
+        if self.parameters.epochs.is_last(height) {
+            let (successors, rest) = Successors::split(certificate)?;
+            choice.successors = Some(successors.hash());
+            certificate = rest;
+        }
+        Certificate::from_bytes(certificate, validators.len())?.verify(self.chain, height, choice, &validators)
+    }
+
+    /// Who decides on the block on top of `branch`: those whom the last header of the epoch before it names.
+    fn validators_on(&self, branch: &dyn Ancestry) -> Option<Vec<Validator>> {
+        let before = self.parameters.epochs.first(branch.height().next()).checked_sub(1)?;
+        if before == Height::ZERO {
+            return Some(self.parameters.validators.clone());
+        }
+        let (successors, _) = Successors::split(&branch.header(before)?.seal).ok()?;
+        Some(successors.into_validators())
+    }
+
+    /// Who decides on the block on top of `branch`, whose state is `state`, and who after it.
+    fn office_on(&self, branch: &dyn Ancestry, state: &dyn StateView) -> Option<Office> {
+        let validators = self.validators_on(branch)?;
+        let successors = if self.parameters.epochs.is_last(branch.height().next()) {
+            Some(Successors::elect(self.stakes.validators(state).ok()?, &validators))
+        } else {
+            None
+        };
+        Some(Office { validators, successors })
+    }
+
+    /// Who decides at `height`, as far as that is known: in this epoch, or, where its last block is the next one, in the one after it.
+    fn office_at(&self, height: Height) -> Option<&[Validator]> {
+        let epochs = self.parameters.epochs;
+        if epochs.first(height) == epochs.first(self.next) {
+            return Some(&self.office.validators);
+        }
+        let successors = self.office.successors.as_ref()?;
+        (epochs.first(height) == self.next.next()).then_some(successors.validators())
+    }
+
+    /// The chain is where `branch` ends.
+    fn move_to(&mut self, branch: &dyn Ancestry, state: &dyn StateView) {
+        let next = branch.height().next();
         if self.next != next {
             self.next = next;
             self.statements.retain(|(height, ..), _| *height >= next);
             self.accused.clear();
+            self.office = self.office_on(branch, state).unwrap_or_default();
         }
     }
 
-    fn tip(&mut self, now: Millis, next: Height) {
-        self.move_to(next);
+    fn tip(&mut self, now: Millis) {
         if let Some(seat) = &mut self.validator {
-            seat.tip(now, next, self.parameters.interval_millis.into());
+            seat.tip(now, self.next, self.parameters.interval_millis.into());
         }
     }
 
@@ -187,16 +266,18 @@ impl Bft {
     }
 
     fn is_timely(&self, height: Height, round: u32) -> bool {
-        let has_begun = self.validator.as_ref().is_none_or(|seat| seat.machine.is_at(height));
+        let follows = |seat: &Seat| !contains(&self.office.validators, &seat.machine.me());
+        let has_begun = self.validator.as_ref().is_none_or(|seat| follows(seat) || seat.machine.is_at(height));
         let is_near = height >= self.next && height <= self.next.saturating_add(MAX_FUTURE_HEIGHTS);
         is_near && (round < MAX_FUTURE_ROUNDS || height == self.next && has_begun)
     }
 
     fn may_say(&self, signed: &Signed) -> bool {
+        let Statement { height, round, .. } = signed.statement;
         if is_proposal(signed) {
-            return self.proposer(signed.statement.height, signed.statement.round) == signed.validator;
+            return self.proposer(height, round) == Some(signed.validator);
         }
-        self.parameters.validators.iter().any(|validator| validator.key == signed.validator)
+        self.office_at(height).is_some_and(|validators| contains(validators, &signed.validator))
     }
 
     fn deliver(&mut self, now: Millis, height: Height, message: Message) {
@@ -234,23 +315,26 @@ impl Seat {
         }
     }
 
-    fn tick(&mut self, now: Millis, next: Height) {
+    fn tick(&mut self, now: Millis, next: Height, office: &Office) {
         if self.begin_at.take_if(|at| *at <= now).is_some() {
-            self.begin(now, next);
+            self.begin(now, next, office);
         }
         self.machine.tick(now);
     }
 
-    fn begin(&mut self, now: Millis, next: Height) {
+    fn begin(&mut self, now: Millis, next: Height, office: &Office) {
         self.has_begun = true;
         let journal = std::mem::take(&mut self.journal);
+        if !contains(&office.validators, &self.machine.me()) {
+            return;
+        }
         if std::mem::take(&mut self.is_journal_damaged) {
             // The next height is a clean one.
             return;
         }
         let records: Vec<Record> =
             journal.into_iter().filter(|entry| entry.height == next).map(|entry| entry.record).collect();
-        self.machine.begin(now, next, records);
+        self.machine.begin(now, next, office, records);
         let (ready, held) = std::mem::take(&mut self.held).into_iter().partition(|message| height_of(message) == next);
         self.held = held;
         let ready: Vec<Message> = ready;
@@ -285,8 +369,10 @@ impl Engine for Bft {
     }
 
     fn check_seal(&self, header: &Header, branch: &dyn Ancestry) -> Result<(), SealError> {
-        self.certify(header, branch.height().next()).map_err(|error| {
+        self.certify(header, branch).map_err(|error| {
             let rule = match error {
+                CertificateError::Unreachable => "bft-validators-unreachable",
+                CertificateError::Successors(_) => "bft-successors",
                 CertificateError::Length { .. } => "bft-certificate-length",
                 CertificateError::Signer { .. } => "bft-certificate-signer",
                 CertificateError::Quorum { .. } => "bft-certificate-quorum",
@@ -300,12 +386,37 @@ impl Engine for Bft {
         Weight::from(1)
     }
 
+    fn founding(&self) -> Option<Founding> {
+        Some(self.parameters.founding())
+    }
+
+    fn succession(
+        &self,
+        header: &Header,
+        branch: &dyn Ancestry,
+        state: &dyn StateView,
+    ) -> Result<Option<Vec<Validator>>, ExecuteError> {
+        if !self.parameters.epochs.is_last(branch.height().next()) {
+            return Ok(None);
+        }
+        let (named, _) = Successors::split(&header.seal).map_err(SuccessionError::Seal)?;
+        let in_office = self.validators_on(branch).ok_or(SuccessionError::Unreachable)?;
+        let elected = Successors::elect(self.stakes.validators(state)?, &in_office);
+        if named != elected {
+            return Err(SuccessionError::Others { named: named.hash(), elected: elected.hash() }.into());
+        }
+        Ok(Some(elected.into_validators()))
+    }
+
     fn step(&mut self, now: Millis, input: Input<'_>) -> Vec<Action> {
         let mut actions = Vec::new();
         match input {
-            Input::Tip { branch } => self.tip(now, branch.height().next()),
-            Input::Message { bytes, branch } => {
-                self.move_to(branch.height().next());
+            Input::Tip { branch, state } => {
+                self.move_to(branch, state);
+                self.tip(now);
+            }
+            Input::Message { bytes, branch, state } => {
+                self.move_to(branch, state);
                 actions = self.message(now, bytes);
             }
             Input::Journal(entry) => {
@@ -323,7 +434,7 @@ impl Engine for Bft {
                             seat.machine.propose(now, block);
                         }
                         Input::Judged { id, is_valid } => seat.machine.judged(now, id, is_valid),
-                        Input::Tick => seat.tick(now, next),
+                        Input::Tick => seat.tick(now, next, &self.office),
                         _ => {}
                     }
                 }
@@ -336,13 +447,48 @@ impl Engine for Bft {
     }
 }
 
+/// Why an epoch's last block does not lead to the next epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SuccessionError {
+    /// The seal names nobody.
+    #[error("the seal names no successors")]
+    Seal(#[source] SuccessorsError),
+    /// The branch does not say who decides at this height.
+    #[error("the branch does not reach back to the header that names the validators")]
+    Unreachable,
+    /// A quorum has certified others than the state has.
+    #[error("the seal names successors {named}, the state has {elected}")]
+    Others {
+        /// Hash of those in the seal.
+        named: Hash,
+        /// Hash of those that the state has.
+        elected: Hash,
+    },
+}
+
+impl From<SuccessionError> for ExecuteError {
+    fn from(error: SuccessionError) -> Self {
+        let rule = match error {
+            SuccessionError::Seal(_) => "bft-successors",
+            SuccessionError::Unreachable => "bft-validators-unreachable",
+            SuccessionError::Others { .. } => "bft-successors-others",
+        };
+        Rejection { rule, source: Box::new(error) }.into()
+    }
+}
+
+fn contains(validators: &[Validator], key: &PublicKey) -> bool {
+    validators.iter().any(|validator| validator.key == *key)
+}
+
 const fn is_proposal(signed: &Signed) -> bool {
     matches!(signed.statement.claim, Claim::Proposal { .. })
 }
 
 /// Whether this is the block that the proposal names, whole: what a relay changes is not held against the proposer.
 fn is_block_of(signed: &Signed, block: &Block) -> bool {
-    matches!(signed.statement.claim, Claim::Proposal { block: id, .. } if id == block.id())
+    matches!(signed.statement.claim, Claim::Proposal { choice, .. } if choice.block == block.id())
         && block.header.is_certified()
         && block.header.seal.is_empty()
         && block.header.root == block.body.root(&ScalarHasher)

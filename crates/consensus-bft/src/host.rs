@@ -10,7 +10,7 @@ use arc_malachitebft_core_types::{
     CertificateError, CommitCertificate, LinearTimeouts, PolkaCertificate, Round, RoundCertificate,
     RoundCertificateType, SignedMessage, Timeout, Validity, ValueOrigin, ValuePayload, VoteExtensionPolicy,
 };
-use health_chain_consensus::ports::Action;
+use health_chain_consensus::{Validator, ports::Action};
 use health_chain_data::{Block, BlockId, ChainId, Height, Millis, PublicKey, Signature, codec, ports::Signer};
 use malachite::{
     ConsensusMsg, Effect, Error, Input, LivenessMsg, LocallyProposedValue, Params, ProposedValue, Resumable, Resume,
@@ -23,8 +23,9 @@ use crate::{
     journal::{Entry, Record},
     limits::MAX_BLOCKS,
     message::{Message, Votes},
-    parameters::{BftParameters, Validator},
-    statement::{Claim, Signed, Statement},
+    parameters::BftParameters,
+    statement::{Choice, Claim, Signed, Statement},
+    successors::Successors,
 };
 
 /// Inputs that malachite itself may hold back; what belongs to heights not begun is held back by the engine.
@@ -42,7 +43,10 @@ struct Host {
     chain: ChainId,
     signer: Box<dyn Signer>,
     me: PublicKey,
+    /// Who decides on the height under way.
     validators: Vec<Validator>,
+    /// Who decides after it, where it is its epoch's last.
+    successors: Option<Successors>,
     timeouts: LinearTimeouts,
     now: Millis,
     actions: Vec<Action>,
@@ -60,6 +64,14 @@ struct Host {
     verified: Option<Signed>,
     /// What stands in the journal already while it is read again.
     replayed: BTreeSet<Vec<u8>>,
+}
+
+/// Who decides on a height, and who after it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Office {
+    pub(crate) validators: Vec<Validator>,
+    /// Where the height is its epoch's last.
+    pub(crate) successors: Option<Successors>,
 }
 
 /// What became of a certificate.
@@ -80,7 +92,8 @@ impl Machine {
             chain,
             me: signer.public_key(),
             signer,
-            validators: parameters.validators.clone(),
+            validators: Vec::new(),
+            successors: None,
             timeouts: parameters.timeouts(),
             now: Millis::ZERO,
             actions: Vec::new(),
@@ -115,8 +128,8 @@ impl Machine {
     }
 
     /// Begins a height, or takes it up again with what the journal says of it.
-    pub(crate) fn begin(&mut self, now: Millis, height: Height, records: Vec<Record>) {
-        let members = Members::new(&self.host.validators);
+    pub(crate) fn begin(&mut self, now: Millis, height: Height, office: &Office, records: Vec<Record>) {
+        let members = Members::new(&office.validators);
         let params = Params {
             address: Address(self.host.me),
             threshold_params: ThresholdParams::default(),
@@ -125,7 +138,7 @@ impl Machine {
             enabled: true,
         };
         self.state = Some(State::new(Health, At(height), members.clone(), params, QUEUE_INPUTS, QUEUE_INPUTS));
-        self.host.reset(now, height);
+        self.host.reset(now, height, office);
         if records.is_empty() {
             self.host.actions.push(Action::Forget);
         } else {
@@ -203,9 +216,10 @@ impl Machine {
     pub(crate) fn propose(&mut self, now: Millis, block: Block) {
         self.host.now = now;
         let Some(round) = self.host.wanted.take() else { return };
-        let (height, value) = (At(self.host.height), Value(block.id()));
+        let id = block.id();
+        let (height, value) = (At(self.host.height), Value(self.host.choice(id)));
         let known = Known { block, is_valid: Some(true), is_persisted: false, proposals: Vec::new() };
-        self.host.blocks.entry(value.0).or_insert(known);
+        self.host.blocks.entry(id).or_insert(known);
         self.feed(Input::Propose(LocallyProposedValue::new(height, Round::new(round), value)));
     }
 
@@ -234,14 +248,15 @@ impl Machine {
     }
 
     fn value(&mut self, signed: &Signed, id: BlockId, is_valid: bool) {
-        let Claim::Proposal { valid_round, .. } = signed.statement.claim else { return };
+        let Claim::Proposal { choice, valid_round } = signed.statement.claim else { return };
+        let has_successors = choice == self.host.choice(id);
         let value = ProposedValue {
             height: At(self.host.height),
             round: Round::new(signed.statement.round),
             valid_round: round(valid_round),
             proposer: Address(signed.validator),
-            value: Value(id),
-            validity: Validity::from_bool(is_valid),
+            value: Value(choice),
+            validity: Validity::from_bool(is_valid && has_successors),
         };
         self.feed(Input::ProposedValue(value, ValueOrigin::Consensus));
     }
@@ -270,9 +285,11 @@ impl Machine {
 }
 
 impl Host {
-    fn reset(&mut self, now: Millis, height: Height) {
+    fn reset(&mut self, now: Millis, height: Height, office: &Office) {
         self.now = now;
         self.height = height;
+        self.validators.clone_from(&office.validators);
+        self.successors.clone_from(&office.successors);
         self.is_silent = false;
         self.is_decided = false;
         self.wanted = None;
@@ -419,8 +436,8 @@ impl Host {
     }
 
     fn broadcast_proposal(&mut self, signed: Signed) {
-        if let Claim::Proposal { block, .. } = signed.statement.claim
-            && let Some(known) = self.blocks.get(&block)
+        if let Claim::Proposal { choice, .. } = signed.statement.claim
+            && let Some(known) = self.blocks.get(&choice.block)
         {
             self.broadcast(&Message::Proposal(signed, known.block.clone()));
         }
@@ -434,8 +451,8 @@ impl Host {
 
     /// A valid block is kept before the word that it is valid: whoever votes for it must be able to propose it again.
     fn persist_block_of(&mut self, record: &Record) {
-        let Record::Value { block, is_valid: true, .. } = record else { return };
-        let Some(known) = self.blocks.get_mut(block).filter(|known| !known.is_persisted) else { return };
+        let Record::Value { choice, is_valid: true, .. } = record else { return };
+        let Some(known) = self.blocks.get_mut(&choice.block).filter(|known| !known.is_persisted) else { return };
         known.is_persisted = true;
         let record = Record::Block(known.block.clone());
         self.persist(record);
@@ -454,6 +471,11 @@ impl Host {
         };
         self.verified = Some(Signed { statement, validator: self.me, signature });
         signature
+    }
+
+    /// The block with the successors that the state has for it.
+    fn choice(&self, block: BlockId) -> Choice {
+        Choice { block, successors: self.successors.as_ref().map(Successors::hash) }
     }
 
     fn is_genuine(&self, signed: &Signed) -> bool {
@@ -505,9 +527,11 @@ impl Host {
     fn decide(&mut self, decision: &CommitCertificate<Health>) {
         self.is_decided = true;
         self.timers.clear();
-        let known = self.blocks.get(&decision.value_id).expect("malachite decides on values that were given to it");
-        let mut block = known.block.clone();
-        block.header.seal = self.certificate(decision).to_bytes(self.validators.len());
+        let known = self.blocks.get(&decision.value_id.block);
+        let mut block = known.expect("malachite decides on values that were given to it").block.clone();
+        let successors = self.successors.as_ref().map(Successors::to_bytes);
+        let certificate = self.certificate(decision).to_bytes(self.validators.len());
+        block.header.seal = [successors.unwrap_or_default(), certificate].concat();
         self.actions.push(Action::Decided(block));
     }
 

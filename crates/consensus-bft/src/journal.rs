@@ -2,14 +2,14 @@
 
 use arc_malachitebft_core_consensus::{Input, ProposedValue};
 use arc_malachitebft_core_types::{Round, Timeout, TimeoutKind, Validity, ValueOrigin};
-use health_chain_data::{Block, BlockId, Height, PublicKey, codec::Wire};
+use health_chain_data::{Block, Height, PublicKey, codec::Wire};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     context::{Address, At, Health, Heard, Value, from_proposal, from_vote, number, round},
     limits::MAX_ENTRY_BYTES,
     message::Votes,
-    statement::Signed,
+    statement::{Choice, Signed},
 };
 
 /// One entry.
@@ -24,7 +24,7 @@ pub(crate) struct Entry {
 pub(crate) enum Record {
     Said(Signed),
     Block(Block),
-    Value { block: BlockId, round: u32, valid_round: Option<u32>, proposer: PublicKey, is_valid: bool },
+    Value { choice: Choice, round: u32, valid_round: Option<u32>, proposer: PublicKey, is_valid: bool },
     Timeout { step: Step, round: u32 },
     Polka(Votes),
 }
@@ -47,7 +47,7 @@ impl Record {
             Input::Vote(vote) => Self::Said(from_vote(vote)),
             Input::Proposal(proposal) => Self::Said(from_proposal(proposal)),
             Input::ProposedValue(value, _) => Self::Value {
-                block: value.value.0,
+                choice: value.value.0,
                 round: number(value.round),
                 valid_round: value.valid_round.as_u32(),
                 proposer: value.proposer.0,
@@ -75,13 +75,13 @@ impl Record {
                 Heard::Proposal(proposal) => Input::Proposal(proposal),
             },
             Self::Block(_) => return None,
-            Self::Value { block, round: at, valid_round, proposer, is_valid } => {
+            Self::Value { choice, round: at, valid_round, proposer, is_valid } => {
                 let value = ProposedValue {
                     height: At(height),
                     round: Round::new(*at),
                     valid_round: round(*valid_round),
                     proposer: Address(*proposer),
-                    value: Value(*block),
+                    value: Value(*choice),
                     validity: Validity::from_bool(*is_valid),
                 };
                 Input::ProposedValue(value, ValueOrigin::Consensus)

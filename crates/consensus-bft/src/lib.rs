@@ -10,10 +10,13 @@ pub mod limits;
 mod message;
 mod parameters;
 mod statement;
+mod successors;
 
 pub use certificate::{Certificate, CertificateError};
-pub use engine::{Bft, BftError};
-pub use evidence::{Evidence, EvidenceError};
+pub use engine::{Bft, BftError, SuccessionError};
+pub use evidence::{Equivocation, Evidence, EvidenceError};
+pub use health_chain_consensus::{Epochs, Validator};
 pub use message::{statements, vote_message};
-pub use parameters::{BftParameters, ParametersError, Validator};
-pub use statement::{Claim, Signed, Statement};
+pub use parameters::{BftParameters, ParametersError};
+pub use statement::{Choice, Claim, Signed, Statement};
+pub use successors::{Successors, SuccessorsError};

@@ -1,9 +1,8 @@
 //! Every limit of this engine. The unit stands last in each name.
 
+pub use health_chain_consensus::limits::MAX_VALIDATORS;
 use health_chain_data::limits::{MAX_BLOCK_BYTES, MAX_SEAL_BYTES};
 
-/// Validators of one chain: as many as fit into a seal, all of them signing.
-pub const MAX_VALIDATORS: usize = 100;
 /// Heights above the next one of which messages are kept.
 pub const MAX_FUTURE_HEIGHTS: u32 = 2;
 /// Rounds of a height not yet begun of which messages are kept.
@@ -15,14 +14,17 @@ pub const MAX_FUTURE_MESSAGES: usize =
 pub const MAX_STATEMENTS: usize = 3 * MAX_VALIDATORS * 64;
 /// Blocks remembered of one height.
 pub const MAX_BLOCKS: usize = 64;
-/// The longest signed statement, in bytes: key, signature, height, round, claim.
-pub const MAX_SIGNED_BYTES: usize = 32 + 64 + 5 + 5 + 40;
+/// The longest signed statement, in bytes: key, signature, height, round, claim with a block and its successors.
+pub const MAX_SIGNED_BYTES: usize = 32 + 64 + 5 + 5 + 73;
 /// The longest message between engines, in bytes: a proposal with its block, or a certificate of votes.
 pub const MAX_MESSAGE_BYTES: usize = MAX_BLOCK_BYTES + MAX_SIGNED_BYTES + 16;
+/// The longest successors in a seal, in bytes: a count, keys, powers.
+pub const MAX_SUCCESSORS_BYTES: usize = 1 + MAX_VALIDATORS * (32 + 4);
 /// The longest entry of the journal, in bytes.
 pub const MAX_ENTRY_BYTES: usize = MAX_MESSAGE_BYTES;
 
 const _: () = {
-    assert!(4 + MAX_VALIDATORS.div_ceil(8) + MAX_VALIDATORS * 64 <= MAX_SEAL_BYTES);
+    assert!(MAX_SUCCESSORS_BYTES + 4 + MAX_VALIDATORS.div_ceil(8) + MAX_VALIDATORS * 64 <= MAX_SEAL_BYTES);
+    assert!(MAX_VALIDATORS <= u8::MAX as usize);
     assert!(MAX_VALIDATORS * MAX_SIGNED_BYTES < MAX_MESSAGE_BYTES);
 };

@@ -54,17 +54,17 @@ impl Votes {
         use malachite::{NilOrVal, Vote};
         let votes = self.votes()?;
         let first = votes.first()?;
-        let NilOrVal::Val(block) = *first.value() else { return None };
+        let NilOrVal::Val(choice) = *first.value() else { return None };
         let (height, round) = (first.height(), first.round());
         let is_part = |vote: &SignedVote| {
             vote.vote_type() == malachite::VoteType::Prevote
-                && (vote.height(), vote.round(), vote.value()) == (height, round, &NilOrVal::Val(block))
+                && (vote.height(), vote.round(), vote.value()) == (height, round, &NilOrVal::Val(choice))
         };
         let signature = |vote: &SignedVote| PolkaSignature::new(*vote.validator_address(), vote.signature);
         votes.iter().all(is_part).then(|| PolkaCertificate {
             height,
             round,
-            value_id: block,
+            value_id: choice,
             polka_signatures: votes.iter().map(signature).collect(),
         })
     }

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use arc_malachitebft_core_types::LinearTimeouts;
+use health_chain_consensus::{Epochs, Founding, Validator};
 use health_chain_data::{
     PublicKey,
     codec::{self, Wire},
@@ -16,9 +17,11 @@ use crate::limits::MAX_VALIDATORS;
 /// Section `consensus-bft` of the genesis document.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct BftParameters {
-    /// The validators, in the order in which they take turns to propose.
+    /// The validators of the first epoch, in the order in which they take turns to propose.
     #[serde(deserialize_with = "codec::at_most::<MAX_VALIDATORS, _, _>")]
     pub validators: Vec<Validator>,
+    /// When others may take their place, and for how long a validator answers for what it said.
+    pub epochs: Epochs,
     /// How long a validator rests after a block before it begins the next height, in milliseconds.
     pub interval_millis: u32,
     /// How long a proposal may take in the first round of a height, in milliseconds.
@@ -29,15 +32,6 @@ pub struct BftParameters {
     pub round_millis: u32,
     /// How long until a validator that waits says again what it said last, in milliseconds.
     pub rebroadcast_millis: u32,
-}
-
-/// One validator.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Validator {
-    /// The key that signs its votes.
-    pub key: PublicKey,
-    /// What its vote counts.
-    pub power: u32,
 }
 
 /// Why validators and times are of no use.
@@ -62,17 +56,26 @@ pub enum ParametersError {
         /// The key.
         key: PublicKey,
     },
+    /// What validators say can't be held against them for as long as they are in office.
+    #[error("validators answer for {evidence_blocks} heights, where an epoch has {blocks}")]
+    Evidence {
+        /// Heights of an epoch.
+        blocks: u32,
+        /// For how many they answer.
+        evidence_blocks: u32,
+    },
     /// A time of zero, where somebody must be waited for.
     #[error("a timeout of zero")]
     NoTime,
 }
 
 impl BftParameters {
-    /// These validators, each with the same power, and times for a network that spans a continent: blocks no more often than once a
+    /// These validators for good, each with the same power, and times for a network that spans a continent: blocks no more often than once a
     /// second, three seconds for a proposal, one for votes.
     pub fn equal(validators: impl IntoIterator<Item = PublicKey>) -> Self {
         Self {
             validators: validators.into_iter().map(|key| Validator { key, power: 1 }).collect(),
+            epochs: Epochs::default(),
             interval_millis: 1_000,
             propose_millis: 3_000,
             vote_millis: 1_000,
@@ -99,8 +102,16 @@ impl BftParameters {
                 return Err(ParametersError::NoPower { key: *key });
             }
         }
+        let Epochs { blocks, evidence_blocks } = self.epochs;
+        if evidence_blocks < blocks {
+            return Err(ParametersError::Evidence { blocks, evidence_blocks });
+        }
         let times = [self.propose_millis, self.vote_millis, self.rebroadcast_millis];
         if times.contains(&0) { Err(ParametersError::NoTime) } else { Ok(()) }
+    }
+
+    pub(crate) fn founding(&self) -> Founding {
+        Founding { epochs: self.epochs, validators: self.validators.clone() }
     }
 
     pub(crate) fn timeouts(&self) -> LinearTimeouts {
@@ -119,7 +130,7 @@ impl BftParameters {
 }
 
 impl Wire for BftParameters {
-    const MAX_BYTES: usize = 2 + MAX_VALIDATORS * (32 + 5) + 5 * 5;
+    const MAX_BYTES: usize = 2 + MAX_VALIDATORS * (32 + 5) + 7 * 5;
 }
 
 impl Parameters for BftParameters {
@@ -153,6 +164,9 @@ mod tests {
         let mut powerless = good.clone();
         powerless.validators[2].power = 0;
         assert_eq!(powerless.check(), Err(ParametersError::NoPower { key: key(3) }));
+        let epochs = Epochs { blocks: 10, evidence_blocks: 9 };
+        let unanswerable = BftParameters { epochs, ..good.clone() };
+        assert_eq!(unanswerable.check(), Err(ParametersError::Evidence { blocks: 10, evidence_blocks: 9 }));
         assert_eq!(BftParameters { vote_millis: 0, ..good }.check(), Err(ParametersError::NoTime));
     }
 }

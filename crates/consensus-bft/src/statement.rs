@@ -1,5 +1,7 @@
 //! What validators sign.
 
+use std::fmt;
+
 use health_chain_data::{
     BlockId, ChainId, Hash, Height, PublicKey, Signature,
     codec::{self, Wire},
@@ -20,20 +22,42 @@ pub struct Statement {
     pub claim: Claim,
 }
 
+/// What is agreed on: a block, and, where it is its epoch's last, who decides from then on.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct Choice {
+    /// The block.
+    pub block: BlockId,
+    /// Hash of the [`Successors`](crate::Successors) in the block's seal.
+    pub successors: Option<Hash>,
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.block.fmt(f)
+    }
+}
+
+/// A block within its epoch.
+impl From<BlockId> for Choice {
+    fn from(block: BlockId) -> Self {
+        Self { block, successors: None }
+    }
+}
+
 /// A proposal or a vote.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub enum Claim {
     /// This block should be the one.
     Proposal {
-        /// The block.
-        block: BlockId,
+        /// The block, with its successors.
+        choice: Choice,
         /// The earlier round in which a quorum prevoted for it, if one did.
         valid_round: Option<u32>,
     },
     /// The first vote, for a block or for none.
-    Prevote(Option<BlockId>),
+    Prevote(Option<Choice>),
     /// The second vote. A quorum of those for one block is its [`Certificate`](crate::Certificate).
-    Precommit(Option<BlockId>),
+    Precommit(Option<Choice>),
 }
 
 /// A statement with its maker's signature, verified or not.

@@ -7,6 +7,7 @@
 //! blocks are invalid.
 
 mod accept;
+mod checkpoint;
 mod engine;
 mod open;
 mod query;
@@ -21,6 +22,7 @@ use health_chain_data::{
     state::{Changes, MemoryStore, Table, state_hash},
 };
 
+pub use checkpoint::Checkpoint;
 pub use engine::EngineInput;
 use engine::Journal;
 pub use open::OpenError;
@@ -60,6 +62,7 @@ pub struct Chain {
     /// The tip that the last [`TipChange`] led to.
     reported: Slot,
     journal: Journal,
+    checkpoint: Option<Checkpoint>,
 }
 
 /// The last block of the connected chain.
@@ -182,7 +185,7 @@ impl Chain {
     /// be made again.
     pub fn replay(&self) -> Result<Hash, BlockError> {
         let mut state = MemoryStore::default();
-        let genesis = open::genesis_state(&state, &*self.parts.executor, &self.genesis)
+        let genesis = open::genesis_state(&state, &self.parts, &self.genesis)
             .map_err(|_| StoreError::Damaged { table: Table::BODIES })?;
         state.commit(&genesis)?;
         let tip = self.tree.height_at(self.tree.tip());

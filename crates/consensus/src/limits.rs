@@ -18,5 +18,7 @@ pub const DENSE_LOCATOR_IDS: usize = 10;
 pub const MAX_LOCATOR_IDS: usize = DENSE_LOCATOR_IDS + 33;
 /// The longest depth that [`crate::reversal::depth_for`] looks at, in blocks.
 pub const MAX_REVERSAL_DEPTH_BLOCKS: u32 = 10_000;
+/// Validators of one chain: as many as fit into a seal, all of them signing, with as many to follow them.
+pub const MAX_VALIDATORS: usize = 100;
 
 const _: () = assert!(SIDE_HEADERS_AFTER_PRUNING < MAX_SIDE_HEADERS);

@@ -6,12 +6,15 @@ use core::error::Error as StdError;
 
 use health_chain_data::{
     Amount, Block, BlockId, ChainId, Genesis, Header, Height, Kind, Millis, PublicKey, Timestamp, Transaction,
-    ports::{SignatureClaim, StoreError},
+    ports::{SignatureClaim, StateView, StoreError},
     state::Overlay,
 };
 use thiserror::Error;
 
-use crate::weight::Weight;
+use crate::{
+    validators::{Founding, Validator},
+    weight::Weight,
+};
 
 /// When a block counts as settled under an engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +58,25 @@ pub trait Engine: Send {
     /// What `header` adds to the weight of its branch. Called for headers whose seal has been checked, and for genesis.
     fn weight(&self, header: &Header) -> Weight;
 
+    /// Who decides first, where the engine has validators. Kept in the state ([`crate::validators`]).
+    fn founding(&self) -> Option<Founding> {
+        None
+    }
+
+    /// Who decides from the next block on, where that is for `header` to say, whose seal has been checked on top of `branch`: held
+    /// against `state`, which is the state below its block. Called when the block is connected.
+    ///
+    /// # Errors
+    /// Where the seal says something else than the state, or that can't be read.
+    fn succession(
+        &self,
+        _header: &Header,
+        _branch: &dyn Ancestry,
+        _state: &dyn StateView,
+    ) -> Result<Option<Vec<Validator>>, ExecuteError> {
+        Ok(None)
+    }
+
     /// One step of the block maker.
     fn step(&mut self, now: Millis, input: Input<'_>) -> Vec<Action>;
 }
@@ -66,6 +88,8 @@ pub enum Input<'a> {
     Tip {
         /// The branch up to and including the tip.
         branch: &'a dyn Ancestry,
+        /// The state at the tip.
+        state: &'a dyn StateView,
     },
     /// A candidate to seal, as asked for by [`Action::Build`]: its seal is empty, its parent is the branch's last header.
     Candidate {
@@ -101,6 +125,8 @@ pub enum Input<'a> {
         bytes: Vec<u8>,
         /// The branch up to and including the tip.
         branch: &'a dyn Ancestry,
+        /// The state at the tip.
+        state: &'a dyn StateView,
     },
     /// The answer to [`Action::Judge`].
     Judged {
@@ -208,6 +234,69 @@ impl Searcher for NoSearch {
         0
     }
 }
+
+/// Says who should decide, and with what power, as a state has it. Implemented by the incentive layer (bonded stake) and by a program
+/// of the application layer (institutions, by vote). What it says counts from the next epoch on ([`crate::validators`]).
+pub trait StakeView: Send + Sync {
+    /// Everybody with a claim to decide, in any order. An engine takes the heaviest of them ([`crate::validators::ranked`]), and
+    /// leaves the office to those who hold it where there is nobody.
+    ///
+    /// # Errors
+    /// Where the state can't be read.
+    fn validators(&self, state: &dyn StateView) -> Result<Vec<Validator>, StoreError>;
+}
+
+/// The same validators, whatever the state is.
+#[derive(Debug, Clone, Default)]
+pub struct FixedStake(pub Vec<Validator>);
+
+impl StakeView for FixedStake {
+    fn validators(&self, _: &dyn StateView) -> Result<Vec<Validator>, StoreError> {
+        Ok(self.0.clone())
+    }
+}
+
+/// Reads the evidence of an [`Accusation`]. Implemented by engines that accuse; asked by the layers above, which make somebody answer
+/// for it.
+pub trait EvidenceCheck: Send + Sync {
+    /// What the evidence proves to anybody on this chain. Whether the offender was a validator then is not looked at
+    /// ([`crate::validators::validators_at`]).
+    ///
+    /// # Errors
+    /// Why it proves nothing.
+    fn offence(&self, evidence: &[u8], chain: ChainId) -> Result<Offence, Rejection>;
+
+    /// How many signatures a check verifies, at most.
+    fn signature_checks(&self) -> u32;
+}
+
+/// What evidence proves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Offence {
+    /// The key of the one who did it.
+    pub offender: PublicKey,
+    /// The height that it concerned.
+    pub height: Height,
+}
+
+/// Takes nothing for evidence: for engines that accuse nobody.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoEvidence;
+
+impl EvidenceCheck for NoEvidence {
+    fn offence(&self, _: &[u8], _: ChainId) -> Result<Offence, Rejection> {
+        Err(Rejection { rule: "no-evidence", source: Box::new(EvidenceNotTaken) })
+    }
+
+    fn signature_checks(&self) -> u32 {
+        0
+    }
+}
+
+/// Evidence on a chain whose engine accuses nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("this chain's engine accuses nobody, so nothing is evidence")]
+pub struct EvidenceNotTaken;
 
 /// A rule on seals that a header breaks. `rule` names it; the source carries the values.
 #[derive(Debug, Error)]

@@ -124,7 +124,7 @@ impl Engine for Solo {
 
     fn step(&mut self, now: Millis, input: Input<'_>) -> Vec<Action> {
         match input {
-            Input::Tip { branch } if self.signer.is_some() => {
+            Input::Tip { branch, .. } if self.signer.is_some() => {
                 let last = Millis::from(branch.parent().time);
                 self.wait_until(last.saturating_add(u64::from(self.parameters.interval_seconds) * 1000))
             }

@@ -1,4 +1,4 @@
-//! What makes a block valid, in the order in which it is checked: header, structure, seal, execution, reward. One function per
+//! What makes a block valid, in the order in which it is checked: header, structure, seal, succession, execution, reward. One function per
 //! step, one error variant per rule; [`BlockError`] and [`HeaderError`] read as the list of rules.
 //!
 //! [`header`] comes first and alone, because headers travel ahead of their blocks. [`structure`] needs the block only, and is
@@ -16,12 +16,13 @@ use health_chain_data::{
     state::Changes,
 };
 use stages::place;
-pub use stages::{Executed, execution, reward, seal, structure};
+pub use stages::{Executed, execution, reward, seal, structure, succession};
 
 use crate::{
     parameters::ConsensusParameters,
     ports::{Ancestry, BlockContext, Engine, Executor, RewardRule},
     tree::median_time_past,
+    validators,
 };
 
 /// The version of block headers under an engine whose seal is part of the id.
@@ -131,9 +132,13 @@ pub fn verify(
 ) -> Result<VerifiedBlock, BlockError> {
     structure(&block, rules)?;
     seal(&block.header, branch, rules)?;
+    let successors = succession(&block.header, branch, state, rules)?;
     let context = context_on(branch, rules.chain);
     let mut executed = execution(&block, &context, state, rules)?;
     reward(&block, &context, &mut executed, rules)?;
+    if let Some(successors) = successors {
+        validators::succeed(&mut executed.state, context.height.next(), &successors)?;
+    }
     let changes = executed.state.into_changes()?;
     assert!(changes.iter().all(|(table, ..)| table.is_state()), "an executor writes state tables only");
     let undo = changes.undo(state)?;

@@ -8,6 +8,7 @@ use health_chain_consensus::{
 use health_chain_data::{
     BlockId, Hash, Header, Height, Millis, PublicKey, SecretKey, Signature, Timestamp,
     ports::{Signer, SignerError},
+    state::MemoryStore,
 };
 
 struct Key(u8);
@@ -93,7 +94,10 @@ fn only_the_authority_seals() {
 fn a_block_is_made_when_it_is_due() {
     let mut engine = Solo::authority(parameters(), Box::new(Key(1)));
     let branch = Root(candidate(100));
-    assert_eq!(engine.step(Millis(0), Input::Tip { branch: &branch }), [Action::WakeAt(Millis(110_000))]);
+    assert_eq!(
+        engine.step(Millis(0), Input::Tip { branch: &branch, state: &MemoryStore::default() }),
+        [Action::WakeAt(Millis(110_000))]
+    );
     assert_eq!(engine.step(Millis(109_999), Input::Tick), []);
     assert_eq!(engine.step(Millis(110_000), Input::Tick), [Action::Build]);
     assert_eq!(engine.step(Millis(110_001), Input::Tick), [], "once");
@@ -104,7 +108,7 @@ fn a_block_is_made_when_it_is_due() {
 fn a_follower_makes_none() {
     let mut engine = Solo::follower(parameters());
     let branch = Root(candidate(100));
-    assert_eq!(engine.step(Millis(0), Input::Tip { branch: &branch }), []);
+    assert_eq!(engine.step(Millis(0), Input::Tip { branch: &branch, state: &MemoryStore::default() }), []);
     assert_eq!(engine.step(Millis(u64::MAX), Input::Tick), []);
     assert_eq!(engine.step(Millis(0), Input::Candidate { header: candidate(120), branch: &branch }), []);
 }

@@ -22,7 +22,7 @@ pub const MAX_ITEMS: usize = 2_048;
 /// Ids of one locator.
 pub const MAX_LOCATOR_IDS: usize = 64;
 /// Headers of one answer. An answer with this many says that more follow.
-pub const MAX_HEADERS: usize = 640;
+pub const MAX_HEADERS: usize = 400;
 /// Addresses of one answer.
 pub const MAX_SHARED_ADDRESSES: usize = 128;
 

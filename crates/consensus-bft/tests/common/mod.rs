@@ -9,16 +9,16 @@ use std::{
 };
 
 use health_chain_consensus::{
-    Accepted, Chain, ConsensusParameters, EngineInput, Parts,
-    ports::{AcceptAll, Accusation, Action, NoReward},
+    Accepted, Chain, Checkpoint, ConsensusParameters, EngineInput, Epochs, OpenError, Parts, Validator,
+    ports::{Accusation, Action, BlockContext, Effect, ExecuteError, Executor, NoReward, StakeView},
     verify::BLOCK_VERSION,
 };
-use health_chain_consensus_bft::{Bft, BftParameters, Claim, Signed, Statement, statements, vote_message};
+use health_chain_consensus_bft::{Bft, BftParameters, Choice, Claim, Signed, Statement, statements, vote_message};
 use health_chain_data::{
     Block, BlockId, Body, Genesis, Hash, Header, Height, Kind, Millis, SecretKey, Timestamp, Transaction,
-    ports::{ChainStore, ScalarHasher, SingleVerifier, StateView, StoreError},
+    ports::{ChainStore, ScalarHasher, SignatureClaim, SingleVerifier, StateView, StoreError},
     sha256,
-    state::{Changes, MemoryStore, Table},
+    state::{Changes, MemoryStore, Overlay, Table},
 };
 
 pub const START: Timestamp = Timestamp(1_700_000_000);
@@ -40,6 +40,69 @@ pub fn parameters(count: usize) -> BftParameters {
 
 pub fn genesis(parameters: &BftParameters) -> Genesis {
     Genesis::new("bft", START, vec![]).with(&ConsensusParameters::default()).with(parameters)
+}
+
+/// Carries the validators that should be, two bytes each: whose key, and its power.
+pub const APPOINT: Kind = Kind(101);
+/// Does nothing.
+pub const NOTE: Kind = Kind(100);
+const APPOINTED: Table = Table(200);
+
+/// The chain's rules here: who is appointed stands in the state.
+#[derive(Clone, Copy)]
+pub struct Appointments;
+
+impl Executor for Appointments {
+    fn genesis(&self, _: &mut Overlay<'_>, _: &Genesis) -> Result<(), ExecuteError> {
+        Ok(())
+    }
+
+    fn apply(
+        &self,
+        state: &mut Overlay<'_>,
+        transaction: &Transaction,
+        _: &BlockContext,
+        _: &mut Vec<SignatureClaim>,
+    ) -> Result<Effect, ExecuteError> {
+        if transaction.kind == APPOINT {
+            state.put(APPOINTED, [], transaction.payload.clone());
+        }
+        Ok(Effect::default())
+    }
+}
+
+impl StakeView for Appointments {
+    fn validators(&self, state: &dyn StateView) -> Result<Vec<Validator>, StoreError> {
+        Ok(appointed(state).iter().map(|(number, power)| validator(*number, *power)).collect())
+    }
+}
+
+/// Who is appointed, and with what power; nobody as long as nobody was.
+pub fn appointed(state: &dyn StateView) -> Vec<(usize, u32)> {
+    let bytes = state.get(APPOINTED, &[]).unwrap().unwrap_or_default();
+    bytes.chunks(2).map(|pair| (usize::from(pair[0]), u32::from(pair[1]))).collect()
+}
+
+pub fn validator(number: usize, power: u32) -> Validator {
+    Validator { key: secret(number).public_key(), power }
+}
+
+/// The parts of a chain under `engine` in a store of its own.
+pub fn parts(engine: Bft, store: Box<dyn ChainStore>) -> Parts {
+    Parts {
+        store,
+        engine: Box::new(engine),
+        executor: Arc::new(Appointments),
+        reward: Arc::new(NoReward),
+        verifier: Arc::new(SingleVerifier),
+        hasher: Arc::new(ScalarHasher),
+    }
+}
+
+/// An empty chain that only follows.
+pub fn follower(genesis: &Genesis, checkpoint: Option<Checkpoint>) -> Result<Chain, OpenError> {
+    let engine = Bft::follower(genesis).unwrap().with_stakes(Arc::new(Appointments));
+    Chain::open_at(parts(engine, Box::<MemoryStore>::default()), genesis, checkpoint)
 }
 
 /// When a node's process ends: at which write to its store, and whether that write still happens.
@@ -139,6 +202,8 @@ pub struct World {
     /// What honest validators have signed and sent: never two statements in one place.
     pub said: BTreeMap<(Height, u32, u8, usize), Statement>,
     pub double_votes_sent: usize,
+    /// Who is to decide: whoever proposes from this height on says so, until the state has it.
+    pub appointment: Option<(u32, Vec<(usize, u32)>)>,
     random: Random,
     queue: BinaryHeap<Reverse<(u64, u64, usize, Event)>>,
     sequence: u64,
@@ -146,7 +211,17 @@ pub struct World {
 
 impl World {
     pub fn new(count: usize, seed: u64) -> Self {
-        let genesis = genesis(&parameters(count));
+        Self::with(count, &parameters(count), seed)
+    }
+
+    /// `count` nodes, of which the first `validators` decide at first, and epochs of `blocks`.
+    pub fn changing(count: usize, validators: usize, blocks: u32, seed: u64) -> Self {
+        let epochs = Epochs { blocks, evidence_blocks: 3 * blocks };
+        Self::with(count, &BftParameters { epochs, ..parameters(validators) }, seed)
+    }
+
+    fn with(count: usize, parameters: &BftParameters, seed: u64) -> Self {
+        let genesis = genesis(parameters);
         let node = |_| Node {
             chain: None,
             disk: SharedStore::default(),
@@ -165,6 +240,7 @@ impl World {
             lost: 0,
             said: BTreeMap::new(),
             double_votes_sent: 0,
+            appointment: None,
             random: Random(seed),
             queue: BinaryHeap::new(),
             sequence: 0,
@@ -181,14 +257,8 @@ impl World {
 
     pub fn start(&mut self, node: usize) {
         let engine = Bft::validator(&self.genesis, Box::new(secret(node))).unwrap();
-        let parts = Parts {
-            store: Box::new(self.nodes[node].disk.clone()),
-            engine: Box::new(engine),
-            executor: Arc::new(AcceptAll),
-            reward: Arc::new(NoReward),
-            verifier: Arc::new(SingleVerifier),
-            hasher: Arc::new(ScalarHasher),
-        };
+        let engine = engine.with_stakes(Arc::new(Appointments));
+        let parts = parts(engine, Box::new(self.nodes[node].disk.clone()));
         self.nodes[node].known.clear();
         self.nodes.iter_mut().for_each(|other| other.known.retain(|(peer, _)| *peer != node));
         match Chain::open(parts, &self.genesis) {
@@ -353,7 +423,15 @@ impl World {
     fn candidate(&self, node: usize) -> Block {
         let chain = self.nodes[node].chain.as_ref().unwrap();
         let mark = [&self.now.to_le_bytes()[..], &[u8::try_from(node).unwrap()]].concat();
-        let body = Body(vec![Transaction::new(Kind(100), mark)]);
+        let mut transactions = vec![Transaction::new(NOTE, mark)];
+        if let Some((from, list)) = &self.appointment
+            && chain.tip().height.0 + 1 >= *from
+            && appointed(chain.state()) != *list
+        {
+            let bytes = list.iter().flat_map(|(number, power)| [*number as u8, *power as u8]).collect();
+            transactions.push(Transaction::new(APPOINT, bytes));
+        }
+        let body = Body(transactions);
         let time = Millis(self.now).timestamp().max(chain.next_context().median_time_past.saturating_add(1));
         let header = Header {
             version: BLOCK_VERSION,
@@ -390,11 +468,12 @@ impl World {
 
     /// Nil instead of a block, and a block that nobody has instead of nil.
     fn other_vote(&self, node: usize, signed: &Signed) -> Option<Vec<u8>> {
-        let other = |block: Option<BlockId>| if block.is_some() { None } else { Some(BlockId(sha256(b"none"))) };
+        let nothing = Choice::from(BlockId(sha256(b"none")));
+        let other = |choice: Option<Choice>| if choice.is_some() { None } else { Some(nothing) };
         let claim = match signed.statement.claim {
             Claim::Proposal { .. } => return None,
-            Claim::Prevote(block) => Claim::Prevote(other(block)),
-            Claim::Precommit(block) => Claim::Precommit(other(block)),
+            Claim::Prevote(choice) => Claim::Prevote(other(choice)),
+            Claim::Precommit(choice) => Claim::Precommit(other(choice)),
         };
         let statement = Statement { claim, ..signed.statement };
         let signature = secret(node).sign(&statement.message(self.genesis.chain_id()), &[0; 32]);

@@ -84,6 +84,7 @@ impl Chain {
         if self.tree.is_invalid(parent) {
             return Err(HeaderError::Invalid { id: header.parent });
         }
+        self.check_settled(&id, parent)?;
         verify::header(header, &self.tree.branch_at(parent), &self.rules(), now)?;
         let seen = self.next_seen();
         records::put_header(changes, &id, header, seen);

@@ -96,13 +96,14 @@ impl Chain {
         }
         let tip = self.tree.id_at(self.tree.tip());
         let branch = self.tree.branch_at(self.tree.tip());
+        let state: &dyn StateView = &*self.parts.store;
         let input = match input {
-            EngineInput::Tip => Input::Tip { branch: &branch },
+            EngineInput::Tip => Input::Tip { branch: &branch, state },
             EngineInput::Candidate(header) if header.parent != tip => return Vec::new(),
             EngineInput::Candidate(header) => Input::Candidate { header, branch: &branch },
             EngineInput::Proposal(block) if block.header.parent != tip => return Vec::new(),
             EngineInput::Proposal(block) => Input::Proposal { block, branch: &branch },
-            EngineInput::Message(bytes) => Input::Message { bytes, branch: &branch },
+            EngineInput::Message(bytes) => Input::Message { bytes, branch: &branch, state },
             EngineInput::Solved { task, nonce } => Input::Solved { task, nonce },
             EngineInput::Exhausted { task } => Input::Exhausted { task },
             EngineInput::Tick => Input::Tick,

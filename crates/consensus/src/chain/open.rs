@@ -1,7 +1,7 @@
 //! Opening a chain: making it from its genesis document, or reading it back and finishing what was cut short.
 
 use health_chain_data::{
-    ChainId, Genesis, Height,
+    BlockId, ChainId, Genesis, Height,
     genesis::GenesisError,
     ports::{StateView, StoreError},
     state::{Changes, Overlay, Table},
@@ -9,16 +9,11 @@ use health_chain_data::{
 use thiserror::Error;
 
 use super::{
-    Chain, Parts,
+    Chain, Checkpoint, Parts,
     engine::Journal,
     records::{self, Seen},
 };
-use crate::{
-    parameters::ConsensusParameters,
-    ports::{ExecuteError, Executor},
-    tree::HeaderTree,
-    weight::Weight,
-};
+use crate::{parameters::ConsensusParameters, ports::ExecuteError, tree::HeaderTree, validators, weight::Weight};
 
 /// Why a chain can't be opened.
 #[derive(Debug, Error)]
@@ -47,6 +42,14 @@ pub enum OpenError {
         /// The chain that the genesis document makes.
         expected: ChainId,
     },
+    /// The store holds a branch that this node is told not to take: it was led astray before.
+    #[error("block {block} is the checkpoint at height {height}, where the store has another one connected")]
+    Checkpoint {
+        /// The checkpoint's height.
+        height: Height,
+        /// The checkpoint's block.
+        block: BlockId,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -58,7 +61,15 @@ impl Chain {
     ///
     /// # Errors
     /// Where the document or the store is of no use, or of another chain.
-    pub fn open(mut parts: Parts, genesis: &Genesis) -> Result<Self, OpenError> {
+    pub fn open(parts: Parts, genesis: &Genesis) -> Result<Self, OpenError> {
+        Self::open_at(parts, genesis, None)
+    }
+
+    /// Like [`Chain::open`], and takes no branch that contradicts `checkpoint`.
+    ///
+    /// # Errors
+    /// Where the document or the store is of no use, or of another chain, or the store contradicts the checkpoint.
+    pub fn open_at(mut parts: Parts, genesis: &Genesis, checkpoint: Option<Checkpoint>) -> Result<Self, OpenError> {
         genesis.check()?;
         let parameters: ConsensusParameters = genesis.section()?;
         if !parameters.are_possible() {
@@ -84,20 +95,21 @@ impl Chain {
             tree,
             seen,
             journal,
+            checkpoint,
         };
+        chain.keep_to_checkpoint()?;
         chain.reorganise()?;
         Ok(chain)
     }
 }
 
 /// The state that the genesis document sets out, as changes to the empty state.
-pub(super) fn genesis_state(
-    empty: &dyn StateView,
-    executor: &dyn Executor,
-    genesis: &Genesis,
-) -> Result<Changes, ExecuteError> {
+pub(super) fn genesis_state(empty: &dyn StateView, parts: &Parts, genesis: &Genesis) -> Result<Changes, ExecuteError> {
     let mut state = Overlay::new(empty);
-    executor.genesis(&mut state, genesis)?;
+    if let Some(founding) = parts.engine.founding() {
+        validators::found(&mut state, &founding);
+    }
+    parts.executor.genesis(&mut state, genesis)?;
     let changes = state.into_changes()?;
     assert!(changes.iter().all(|(table, ..)| table.is_state()), "an executor writes state tables only");
     Ok(changes)
@@ -106,7 +118,7 @@ pub(super) fn genesis_state(
 fn create(parts: &mut Parts, genesis: &Genesis) -> Result<(), OpenError> {
     let block = genesis.block();
     let id = block.id();
-    let mut changes = genesis_state(&*parts.store, &*parts.executor, genesis).map_err(|error| match error {
+    let mut changes = genesis_state(&*parts.store, parts, genesis).map_err(|error| match error {
         ExecuteError::Store(error) => OpenError::Store(error),
         refused => OpenError::GenesisState(refused),
     })?;

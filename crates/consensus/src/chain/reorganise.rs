@@ -10,6 +10,7 @@ use health_chain_data::{
 
 use super::{Chain, TipChange, records};
 use crate::{
+    ports::Finality,
     tree::Slot,
     verify::{self, BlockError, VerifiedBlock},
 };
@@ -34,6 +35,10 @@ impl Chain {
                 break;
             }
             let fork = self.tree.fork_of(self.tree.tip(), best);
+            if fork != self.tree.tip() && self.finality() == Finality::Certificate {
+                // More than a third of the validators must have lied for that, and what is connected is final.
+                break;
+            }
             while self.tree.tip() != fork {
                 self.disconnect_tip()?;
             }

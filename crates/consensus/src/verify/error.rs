@@ -1,7 +1,7 @@
 //! The rules, as the errors that name them.
 
 use health_chain_data::{
-    BlockId, Hash, Timestamp, TxId,
+    BlockId, Hash, Height, Timestamp, TxId,
     limits::{MAX_BLOCK_TRANSACTIONS, MAX_SEAL_BYTES, MAX_TRANSACTION_BYTES},
     ports::StoreError,
     transaction::TransactionError,
@@ -59,6 +59,22 @@ pub enum HeaderError {
     /// The engine refuses the seal.
     #[error(transparent)]
     Seal(#[from] SealError),
+    /// Another block at this height, or above it on another branch, is final: under an engine with certificates one is enough.
+    #[error("block {block} is final at height {height}, and this header is not on top of it")]
+    Final {
+        /// The height.
+        height: Height,
+        /// The block that is final there.
+        block: BlockId,
+    },
+    /// The header is on a branch that this node was told not to take.
+    #[error("block {block} is the checkpoint at height {height}, and this header is not on its branch")]
+    Checkpoint {
+        /// The checkpoint's height.
+        height: Height,
+        /// The checkpoint's block.
+        block: BlockId,
+    },
     /// The engine gives the header no weight, so it could be made for nothing.
     #[error("the header carries no weight")]
     Weightless,
@@ -139,6 +155,9 @@ pub enum BlockError {
         #[source]
         source: TransactionError,
     },
+    /// Those who decided on the block have said who decides after them, and the state has others: a quorum lies.
+    #[error("the seal names other successors than the state")]
+    Succession(#[source] Rejection),
     /// A transaction can't be applied to the state.
     #[error("transaction {index} is refused")]
     Execution {
@@ -197,18 +216,25 @@ impl HeaderError {
             Self::TimeNotAfterMedian { .. } => "time-not-after-median",
             Self::TimeTooFarAhead { .. } => "time-too-far-ahead",
             Self::Seal(error) => error.rule,
+            Self::Final { .. } => "final-block",
+            Self::Checkpoint { .. } => "checkpoint",
             Self::Weightless => "weightless",
             Self::Store(_) => "store",
         }
     }
 
     /// Whether every node would refuse the header, whenever it arrives: the sender did not check before relaying. `false`
-    /// where a parent is missing, a clock differs, or this node failed; and on top of an invalid block, since headers travel
-    /// before their blocks, and the sender may not have seen that one.
+    /// where a parent is missing, a clock differs, or this node failed; on top of an invalid block, since headers travel
+    /// before their blocks, and the sender may not have seen that one; and on another branch than this node has settled on.
     pub const fn is_senders_fault(&self) -> bool {
         !matches!(
             self,
-            Self::UnknownParent { .. } | Self::Invalid { .. } | Self::TimeTooFarAhead { .. } | Self::Store(_)
+            Self::UnknownParent { .. }
+                | Self::Invalid { .. }
+                | Self::TimeTooFarAhead { .. }
+                | Self::Final { .. }
+                | Self::Checkpoint { .. }
+                | Self::Store(_)
         )
     }
 }
@@ -227,7 +253,7 @@ impl BlockError {
             Self::DuplicateTransaction { .. } => "duplicate-transaction",
             Self::TransactionTooLong { .. } => "transaction-too-long",
             Self::Transaction { .. } => "malformed-transaction",
-            Self::Execution { source, .. } | Self::Reward(source) => source.rule,
+            Self::Execution { source, .. } | Self::Reward(source) | Self::Succession(source) => source.rule,
             Self::TooManySignatureChecks { .. } => "too-many-signature-checks",
             Self::FeeOverflow { .. } => "fee-overflow",
             Self::FalseSignature { .. } => "false-signature",
@@ -264,6 +290,13 @@ impl BlockError {
     pub(super) fn execution(index: usize, error: ExecuteError) -> Self {
         match error {
             ExecuteError::Rejected(source) => Self::Execution { index, source },
+            ExecuteError::Store(error) => Self::Store(error),
+        }
+    }
+
+    pub(super) fn succession(error: ExecuteError) -> Self {
+        match error {
+            ExecuteError::Rejected(source) => Self::Succession(source),
             ExecuteError::Store(error) => Self::Store(error),
         }
     }

@@ -14,6 +14,7 @@ use super::{BLOCK_VERSION, BlockError, CERTIFIED_BLOCK_VERSION, HeaderError, Rul
 use crate::{
     ports::{Ancestry, BlockContext, Finality},
     tree::median_time_past,
+    validators::Validator,
     weight::Weight,
 };
 
@@ -93,7 +94,20 @@ pub(super) fn place(header: &Header, branch: &dyn Ancestry, rules: &Rules<'_>) -
     if header.time <= median { Err(HeaderError::TimeNotAfterMedian { time: header.time, median }) } else { Ok(()) }
 }
 
-/// Step three: applies every transaction but the coinbase, in order, and verifies all signatures at once at the end.
+/// Step three: who decides from the next block on, if the seal says so and the state agrees.
+///
+/// # Errors
+/// Where they contradict each other.
+pub fn succession(
+    header: &Header,
+    branch: &dyn Ancestry,
+    state: &dyn StateView,
+    rules: &Rules<'_>,
+) -> Result<Option<Vec<Validator>>, BlockError> {
+    rules.engine.succession(header, branch, state).map_err(BlockError::succession)
+}
+
+/// Step four: applies every transaction but the coinbase, in order, and verifies all signatures at once at the end.
 ///
 /// # Errors
 /// The rule broken, with the transaction that breaks it.
@@ -131,7 +145,7 @@ pub fn execution<'a>(
     }
 }
 
-/// Step four: settles the coinbase against the fees.
+/// Step five: settles the coinbase against the fees.
 ///
 /// # Errors
 /// The rule broken.
