@@ -28,6 +28,8 @@ pub struct ProofOfWork {
     mines: bool,
     /// What is being searched for.
     candidate: Option<Candidate>,
+    /// The header all of whose nonces were tried last.
+    exhausted: Option<Header>,
 }
 
 #[derive(Debug)]
@@ -43,7 +45,7 @@ impl ProofOfWork {
     /// # Errors
     /// Where the parameters are of no use.
     pub fn follower(parameters: PowParameters) -> Result<Self, ParametersError> {
-        Ok(Self { limit: parameters.limit()?, parameters, mines: false, candidate: None })
+        Ok(Self { limit: parameters.limit()?, parameters, mines: false, candidate: None, exhausted: None })
     }
 
     /// The engine of a node that also makes blocks. The search itself is the driver's: see [`Action::Search`].
@@ -73,6 +75,12 @@ impl ProofOfWork {
         let Ok(bits) = next_bits(branch, &self.parameters, self.limit) else { return vec![Action::StopSearch] };
         let Ok(target) = Target::from_compact(bits) else { return vec![Action::StopSearch] };
         header.seal = Seal { bits, nonce: 0 }.to_bytes();
+        if let Some(exhausted) = self.exhausted.take()
+            && (exhausted.parent, exhausted.root) == (header.parent, header.root)
+        {
+            // A candidate without anything that could be changed: its time runs ahead of the clock instead.
+            header.time = header.time.max(exhausted.time.saturating_add(1));
+        }
         self.search(header, target)
     }
 
@@ -99,10 +107,12 @@ impl ProofOfWork {
         }
     }
 
-    /// Another time makes another header; while the clock still shows the same second, only another candidate does.
+    /// Another time makes another header, at no cost: the first 64 bytes stay as they are. While the clock still shows the same second,
+    /// only another candidate does.
     fn exhausted(&mut self, task: &SearchTask, now: Millis) -> Vec<Action> {
         let Some(Candidate { mut header, target, .. }) = self.take(task) else { return vec![] };
         if now.timestamp() <= header.time {
+            self.exhausted = Some(header);
             return vec![Action::Build];
         }
         header.time = now.timestamp();

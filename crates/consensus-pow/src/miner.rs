@@ -7,14 +7,19 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread::{self, JoinHandle},
+    time::{Duration, Instant},
     vec::Vec,
 };
 
 use health_chain_consensus::ports::{SearchOutcome, SearchTask, Searcher};
 use health_chain_data::ports::BatchHasher;
 
-/// Nonces that a thread tries before it looks for a newer task: about ten milliseconds of a plain hasher, and less of a fast one.
-const SLICE_NONCES: u64 = 1 << 16;
+/// How long a thread searches before it looks for a newer task: well within a millisecond.
+const SLICE: Duration = Duration::from_micros(250);
+/// The nonces of a thread's first slice; later ones follow what it has measured.
+const FIRST_SLICE_NONCES: u64 = 1 << 10;
+/// The longest slice, so that the last threads of a task end at about the same time.
+const MAX_SLICE_NONCES: u64 = 1 << 18;
 /// All nonces of a header.
 const ALL_NONCES: u64 = 1 << 32;
 
@@ -111,9 +116,10 @@ impl Shared {
 
     fn run(&self) {
         let mut done = 0;
+        let mut pace = Pace { nonces: FIRST_SLICE_NONCES };
         while let Some(running) = self.wait_for_newer(done) {
             done = running.generation;
-            self.search(&running);
+            self.search(&running, &mut pace);
         }
     }
 
@@ -130,20 +136,23 @@ impl Shared {
     }
 
     /// Takes slice after slice of the task until it is solved, exhausted or replaced.
-    fn search(&self, running: &Arc<Running>) {
+    fn search(&self, running: &Arc<Running>, pace: &mut Pace) {
         while self.generation.load(Ordering::Relaxed) == running.generation {
-            let first = running.next.fetch_add(SLICE_NONCES, Ordering::Relaxed);
+            let first = running.next.fetch_add(pace.nonces, Ordering::Relaxed);
             if first >= ALL_NONCES {
                 return;
             }
+            let count = pace.nonces.min(ALL_NONCES - first);
             let SearchTask { header, target } = &running.task;
-            let found = self.hasher.search_nonce(header, target, first as u32, SLICE_NONCES);
-            let tried = found.map_or(SLICE_NONCES, |nonce| u64::from(nonce) - first + 1);
+            let began = Instant::now();
+            let found = self.hasher.search_nonce(header, target, first as u32, count);
+            pace.took(began.elapsed());
+            let tried = found.map_or(count, |nonce| u64::from(nonce) - first + 1);
             self.hashes.fetch_add(tried, Ordering::Relaxed);
             if let Some(nonce) = found {
                 return self.finish(running, SearchOutcome::Solved { task: running.task.clone(), nonce });
             }
-            if running.tried.fetch_add(SLICE_NONCES, Ordering::Relaxed) + SLICE_NONCES == ALL_NONCES {
+            if running.tried.fetch_add(count, Ordering::Relaxed) + count == ALL_NONCES {
                 return self.finish(running, SearchOutcome::Exhausted { task: running.task.clone() });
             }
         }
@@ -164,5 +173,49 @@ impl Shared {
     /// The lock guards plain data, which a panic elsewhere can't leave half-changed.
     fn lock(&self) -> MutexGuard<'_, Work> {
         self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How many nonces a thread tries at a time. What a slice takes depends on hasher and machine, so it is measured.
+struct Pace {
+    nonces: u64,
+}
+
+impl Pace {
+    /// A slice that took too long is followed by one of half the length, and a short one by one of twice the length: a
+    /// thread that was interrupted once is soon back at its pace.
+    fn took(&mut self, time: Duration) {
+        if time > SLICE {
+            self.nonces = (self.nonces / 2).max(1);
+        } else if time < SLICE / 2 {
+            self.nonces = (self.nonces * 2).min(MAX_SLICE_NONCES);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Slices of a hasher with this speed, from the first on, until they don't change any more.
+    fn settled(nonces_per_second: u64) -> u64 {
+        let mut pace = Pace { nonces: FIRST_SLICE_NONCES };
+        for _ in 0..64 {
+            pace.took(Duration::from_nanos(pace.nonces * 1_000_000_000 / nonces_per_second));
+        }
+        pace.nonces
+    }
+
+    #[test]
+    fn a_slice_takes_from_a_half_to_the_whole_of_its_time_at_any_speed() {
+        for nonces_per_second in [5_000, 200_000, 8_000_000, 90_000_000, 900_000_000] {
+            let nanos = settled(nonces_per_second) * 1_000_000_000 / nonces_per_second;
+            assert!(
+                (SLICE.as_nanos() / 2..=SLICE.as_nanos()).contains(&u128::from(nanos)),
+                "{nonces_per_second}: {nanos} ns"
+            );
+        }
+        assert_eq!(settled(u64::MAX / 1_000_000_000), MAX_SLICE_NONCES);
+        assert_eq!(settled(1), 1);
     }
 }

@@ -166,6 +166,13 @@ fn an_exhausted_search_goes_on_with_another_time_or_another_candidate() {
     assert_eq!(second.header[68..72], (time + 60).to_le_bytes());
     assert_eq!(second.target, first.target);
     assert_eq!(chain.step_engine(now(time + 60), EngineInput::Exhausted { task: second }), [Action::Build]);
+
+    // Another candidate keeps its time, and the same one again is searched a second ahead of the clock.
+    let other = task(chain.step_engine(now(time + 60), EngineInput::Candidate(candidate(&chain, time + 60, 1))));
+    assert_eq!(other.header[68..72], (time + 60).to_le_bytes());
+    assert_eq!(chain.step_engine(now(time + 60), EngineInput::Exhausted { task: other }), [Action::Build]);
+    let same = task(chain.step_engine(now(time + 60), EngineInput::Candidate(candidate(&chain, time + 60, 1))));
+    assert_eq!(same.header[68..72], (time + 61).to_le_bytes());
 }
 
 #[test]

@@ -12,11 +12,15 @@
 use alloc::{sync::Arc, vec::Vec};
 
 use health_chain_consensus::{parameters::ConsensusParameters, ports::Action, verify::BLOCK_VERSION};
-use health_chain_data::{Block, Header, Lock, Millis, ports::BatchHasher};
+use health_chain_data::{
+    Block, Body, Hash, Header, Kind, Lock, Millis, Timestamp, codec,
+    merkle::{self, InclusionProof},
+    ports::BatchHasher,
+};
 
 use crate::{
     mempool::{Mempool, TipState},
-    reward::Rewards,
+    reward::{CoinbasePayload, Rewards},
     template::{self, Payout, TemplateError},
 };
 
@@ -43,6 +47,8 @@ struct Candidate {
     block: Block,
     built: Millis,
     arrivals: u64,
+    /// The coinbase's way to the root, once its extra nonce has been changed.
+    path: Option<InclusionProof>,
 }
 
 /// What the driver is to do.
@@ -89,7 +95,13 @@ impl MiningCycle {
         let mut steps = Vec::with_capacity(actions.len());
         for action in actions {
             match action {
-                Action::Build => steps.push(Step::Candidate(self.build(now, pool, tip)?.header.clone())),
+                Action::Build => {
+                    let header = match self.roll(now, pool, tip) {
+                        Some(header) => header,
+                        None => self.build(now, pool, tip)?.header.clone(),
+                    };
+                    steps.push(Step::Candidate(header));
+                }
                 Action::Propose => steps.push(Step::Proposal(self.build(now, pool, tip)?.clone())),
                 Action::Sealed(header) => steps.extend(self.publish(header)),
                 other => {
@@ -128,12 +140,34 @@ impl MiningCycle {
             version: BLOCK_VERSION,
             parent: tip.id,
             root: body.root(&*self.hasher),
-            // Later than the median of the last eleven, whatever this node's clock says.
-            time: now.timestamp().max(tip.context.median_time_past.saturating_add(1)),
+            time: time(now, tip),
             seal: Vec::new(),
         };
-        let candidate = Candidate { block: Block { header, body }, built: now, arrivals: pool.arrivals() };
+        let candidate = Candidate { block: Block { header, body }, built: now, arrivals: pool.arrivals(), path: None };
         Ok(&self.candidate.insert(candidate).block)
+    }
+
+    /// The candidate with another extra nonce, where it is asked for again and there is nothing new to put in: nothing is hashed but its
+    /// coinbase and the way from there to the root.
+    fn roll(&mut self, now: Millis, pool: &Mempool, tip: &TipState<'_>) -> Option<Header> {
+        let is_current = |candidate: &&mut Candidate| {
+            candidate.block.header.parent == tip.id && candidate.arrivals == pool.arrivals()
+        };
+        let Candidate { block: Block { header, body }, path, .. } = self.candidate.as_mut().filter(is_current)?;
+        if body.0.first()?.kind != Kind::COINBASE {
+            return None;
+        }
+        let path = match path {
+            Some(path) => path,
+            None => path.insert(coinbase_path(body)?),
+        };
+        let coinbase = body.0.first_mut()?;
+        let mut payload: CoinbasePayload = codec::decode(&coinbase.payload).ok()?;
+        payload.extra_nonce = payload.extra_nonce.checked_add(1)?;
+        coinbase.payload = codec::encode(&payload);
+        header.root = path.root(&merkle::leaf_hash(&codec::encode(coinbase))).ok()?;
+        header.time = time(now, tip);
+        Some(header.clone())
     }
 
     /// The sealed block, if the header is the candidate's; seal and time are the engine's to set.
@@ -146,6 +180,17 @@ impl MiningCycle {
         self.searching = false;
         Some(Step::Publish(Block { header, body: candidate.block.body }))
     }
+}
+
+/// What the header of a candidate says: later than the median of the last eleven, whatever this node's clock says.
+fn time(now: Millis, tip: &TipState<'_>) -> Timestamp {
+    now.timestamp().max(tip.context.median_time_past.saturating_add(1))
+}
+
+/// The way from the first leaf to the root.
+fn coinbase_path(body: &Body) -> Option<InclusionProof> {
+    let leaves: Vec<Hash> = body.0.iter().map(|transaction| merkle::leaf_hash(&codec::encode(transaction))).collect();
+    InclusionProof::build(&leaves, 0)
 }
 
 #[cfg(test)]
@@ -217,6 +262,41 @@ mod tests {
         assert!(world.check_block(block).is_ok());
         // The same seal twice publishes nothing twice.
         assert_eq!(cycle.handle(NOW, vec![Action::Sealed(header)], &pool, &tip(&world)).unwrap(), vec![]);
+    }
+
+    #[test]
+    fn a_candidate_asked_for_again_has_another_root_of_the_same_transactions() {
+        let mut world = World::new(Reward::Immediate);
+        let coins = world.fund(vec![pay(EUR, 100, 1)]);
+        let (mut cycle, mut pool) = cycle(&world);
+        let transfer = world.transfer(&coins, vec![pay(EUR, 90, 2)]);
+        pool.submit(NOW, transfer.clone(), &tip(&world)).unwrap();
+        let mut headers = Vec::new();
+        for second in 0..3 {
+            let now = Millis(NOW.0 + second * 1000);
+            let header = candidate(cycle.handle(now, vec![Action::Build], &pool, &tip(&world)).unwrap());
+            assert_eq!(header.time, now.timestamp());
+            assert!(headers.iter().all(|other: &Header| other.root != header.root));
+            headers.push(header);
+        }
+        let block = cycle.candidate().unwrap().clone();
+        assert_eq!(block.header.root, block.body.root(&ScalarHasher));
+        assert_eq!(block.transactions()[1..], [transfer]);
+        assert!(world.check_block(&block).is_ok());
+        // The last one only can be sealed.
+        let [first, .., last] = &headers[..] else { panic!("three were made") };
+        assert_eq!(cycle.handle(NOW, vec![Action::Sealed(first.clone())], &pool, &tip(&world)).unwrap(), vec![]);
+        let steps = cycle.handle(NOW, vec![Action::Sealed(last.clone())], &pool, &tip(&world)).unwrap();
+        assert_eq!(steps, vec![Step::Publish(block)]);
+    }
+
+    #[test]
+    fn without_a_coinbase_a_candidate_asked_for_again_is_the_same() {
+        let world = World::new(Reward::Immediate);
+        let (mut cycle, pool) = cycle(&world);
+        let first = candidate(cycle.handle(NOW, vec![Action::Build], &pool, &tip(&world)).unwrap());
+        let second = candidate(cycle.handle(NOW, vec![Action::Build], &pool, &tip(&world)).unwrap());
+        assert_eq!(first, second);
     }
 
     #[test]

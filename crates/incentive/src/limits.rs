@@ -24,8 +24,8 @@ pub const MAX_ISSUANCE_BYTES: usize = 10 + 10 + 5 + 1 + MAX_ISSUERS * (1 + SIGNA
 pub const MAX_COIN_BYTES: usize = MAX_LOCK_BYTES + 40;
 /// The longest encoded [`crate::Supply`], in bytes: five varints of 64 bits.
 pub const MAX_SUPPLY_BYTES: usize = 50;
-/// The longest payload of a coinbase, in bytes: a height.
-pub const MAX_COINBASE_PAYLOAD_BYTES: usize = 5;
+/// The longest payload of a coinbase, in bytes: a height and an extra nonce.
+pub const MAX_COINBASE_PAYLOAD_BYTES: usize = 5 + 5;
 
 const _: () = {
     // A token costs its keys, its symbol and at most 16 bytes of numbers and counts.

@@ -35,6 +35,8 @@ pub struct Rewards {
 pub struct CoinbasePayload {
     /// Height of the block.
     pub height: Height,
+    /// Anything: another one makes another block of the same transactions, once all nonces of a header have been tried.
+    pub extra_nonce: u32,
 }
 
 impl Wire for CoinbasePayload {
@@ -167,7 +169,7 @@ impl Rewards {
 
     /// A coinbase for the block at `height` that pays `amount`, which is not zero, to `lock`.
     pub fn coinbase(&self, height: Height, amount: Amount, lock: Lock) -> Transaction {
-        let mut coinbase = Transaction::new(Kind::COINBASE, codec::encode(&CoinbasePayload { height }));
+        let mut coinbase = Transaction::new(Kind::COINBASE, codec::encode(&CoinbasePayload { height, extra_nonce: 0 }));
         coinbase.outputs = vec![Output { token: self.parameters.fee_token, amount, lock }];
         coinbase
     }
@@ -310,9 +312,14 @@ mod tests {
         assert_eq!(outcome(&|c| c.outputs = vec![pay(EUR, 30, 5), pay(EUR, 31, 5)]), "reward-too-high");
         assert_eq!(outcome(&|c| c.outputs = vec![pay(EUR, 30, 5), pay(EUR, 30, 6)]), "accepted");
         assert_eq!(outcome(&|c| c.lock_time = 1), "reward-lock-time");
+        let payload = CoinbasePayload { height: world.context.height, extra_nonce: u32::MAX };
+        assert_eq!(outcome(&|c| c.payload = codec::encode(&payload)), "accepted");
         assert_eq!(outcome(&|c| c.payload.push(0)), "reward-payload");
         assert_eq!(outcome(&|c| c.payload.clear()), "reward-payload");
-        assert_eq!(outcome(&|c| c.payload = codec::encode(&CoinbasePayload { height: Height(3) })), "reward-height");
+        assert_eq!(
+            outcome(&|c| c.payload = codec::encode(&CoinbasePayload { height: Height(3), extra_nonce: 0 })),
+            "reward-height"
+        );
         assert_eq!(
             outcome(&|c| {
                 c.inputs = transfer.inputs.clone();

@@ -40,6 +40,14 @@ impl InclusionProof {
     /// # Errors
     /// The rule of [`ProofError`] that is broken.
     pub fn verify(&self, leaf_hash: &Hash, root: &Hash) -> Result<(), ProofError> {
+        if self.root(leaf_hash)? == *root { Ok(()) } else { Err(ProofError::RootMismatch) }
+    }
+
+    /// The root of the tree in which the leaf stands at the index and under the size that the proof names.
+    ///
+    /// # Errors
+    /// Where index, size and path don't belong together.
+    pub fn root(&self, leaf_hash: &Hash) -> Result<Hash, ProofError> {
         let expected = self.path_length()?;
         if self.path.len() != expected {
             return Err(ProofError::PathLength { found: self.path.len(), expected });
@@ -55,7 +63,7 @@ impl InclusionProof {
             }
             (index, last) = (index / 2, last / 2);
         }
-        if node == *root { Ok(()) } else { Err(ProofError::RootMismatch) }
+        Ok(node)
     }
 
     /// Hashes that a path for this index and size has: one for every level on which the node has a sibling.
