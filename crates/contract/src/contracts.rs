@@ -4,14 +4,17 @@ use alloc::{boxed::Box, collections::BTreeMap, sync::Arc, vec::Vec};
 
 use health_chain_consensus::ports::{BlockContext, Effect, ExecuteError, Executor, Rejection};
 use health_chain_data::{
-    Genesis, Kind, Transaction,
+    Genesis, Kind, Transaction, codec,
     ports::SignatureClaim,
     state::{Changes, Overlay, Table},
 };
 use health_chain_incentive::{Funding, Ledger, kinds};
 use thiserror::Error;
 
-use crate::{limits::FIRST_PROGRAM_TABLE, ports::Program};
+use crate::{
+    limits::{ENTRY_BYTES, FIRST_PROGRAM_TABLE, STATE_BYTES_PER_TRANSACTION_BYTE},
+    ports::Program,
+};
 
 /// Applies every transaction of a chain: its inputs and outputs by the ledger, its payload by the program of its kind.
 ///
@@ -94,6 +97,16 @@ pub enum ContractError {
         /// Signatures that it had announced.
         announced: u32,
     },
+    /// A program wrote, or overwrote, more state than the transaction has bytes for.
+    #[error("program {program} wrote {bytes} bytes of state, where the transaction has bytes for {max_bytes}")]
+    TooMuchState {
+        /// The program.
+        program: &'static str,
+        /// Bytes that it wrote or overwrote, whichever is more.
+        bytes: usize,
+        /// [`STATE_BYTES_PER_TRANSACTION_BYTE`] for each byte of the transaction.
+        max_bytes: usize,
+    },
 }
 
 impl From<ContractError> for ExecuteError {
@@ -102,6 +115,7 @@ impl From<ContractError> for ExecuteError {
             ContractError::UnknownKind { .. } => "contract-kind",
             ContractError::ForeignTable { .. } => "contract-table",
             ContractError::TooManyClaims { .. } => "contract-claims",
+            ContractError::TooMuchState { .. } => "contract-state",
         };
         Rejection { rule, source: Box::new(error) }.into()
     }
@@ -167,6 +181,11 @@ impl Contracts {
         if claimed > announced as usize {
             return Err(ContractError::TooManyClaims { program: program.name(), claimed, announced }.into());
         }
+        let bytes = state_bytes(&changes).max(state_bytes(&changes.undo(state)?));
+        let max_bytes = codec::encode(transaction).len() * STATE_BYTES_PER_TRANSACTION_BYTE;
+        if bytes > max_bytes {
+            return Err(ContractError::TooMuchState { program: program.name(), bytes, max_bytes }.into());
+        }
         state.absorb(changes);
         Ok(effect)
     }
@@ -215,4 +234,8 @@ fn checked_changes(program: &dyn Program, own: Overlay<'_>) -> Result<Changes, E
         Some(table) => Err(ContractError::ForeignTable { program: program.name(), table }.into()),
         None => Ok(changes),
     }
+}
+
+fn state_bytes(changes: &Changes) -> usize {
+    changes.iter().map(|(_, key, value)| ENTRY_BYTES + key.len() + value.map_or(0, <[u8]>::len)).sum()
 }

@@ -4,9 +4,11 @@
 extern crate alloc;
 
 pub mod contracts;
+pub mod custody;
 pub mod limits;
 pub mod notary;
 pub mod ports;
+pub mod quorum;
 pub mod script;
 pub mod scripts;
 

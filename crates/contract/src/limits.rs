@@ -1,8 +1,9 @@
 //! Every limit of the contract layer. The unit stands last in each name.
 
 use health_chain_data::{
+    hash::HASH_BYTES,
     keys::{PUBLIC_KEY_BYTES, SIGNATURE_BYTES},
-    limits::{MAX_LOCK_BYTES, MAX_PAYLOAD_BYTES, MAX_WITNESS_ITEMS},
+    limits::{MAX_BLOCK_BYTES, MAX_CHANGES_BYTES, MAX_LOCK_BYTES, MAX_PAYLOAD_BYTES, MAX_WITNESS_ITEMS},
     state::Table,
 };
 
@@ -26,12 +27,32 @@ pub const HASHES_PER_SIGNATURE_CHECK: u32 = 20;
 pub const SCRIPT_BYTES_PER_SIGNATURE_CHECK: usize = 1_000;
 /// The longest encoded [`crate::notary::Notarization`], in bytes: a commitment, a threshold, two counts, keys and signatures.
 pub const MAX_NOTARIZATION_BYTES: usize = 32 + 1 + 1 + 1 + MAX_MULTISIG_KEYS * (PUBLIC_KEY_BYTES + 1 + SIGNATURE_BYTES);
+/// The longest code of a product or lot in [`crate::custody`], in bytes: room for what GS1, HIBCC and ICCBA write.
+pub const MAX_CODE_BYTES: usize = 32;
+/// Units of one operation of [`crate::custody`].
+pub const MAX_CUSTODY_UNITS: usize = 1_000;
+/// The longest encoded operation of [`crate::custody`], in bytes: a unit and a step for each unit, two codes, two keys, a digest, four
+/// counts and tags, and the signatures of as many registrars as there may be.
+pub const MAX_CUSTODY_BYTES: usize = MAX_CUSTODY_UNITS * (HASH_BYTES + 5)
+    + 2 * (1 + MAX_CODE_BYTES)
+    + 2 * PUBLIC_KEY_BYTES
+    + HASH_BYTES
+    + 8
+    + MAX_MULTISIG_KEYS * (1 + SIGNATURE_BYTES);
+/// Bytes of state that a program may write, or overwrite, for each byte of its transaction: keys, values and [`ENTRY_BYTES`] for each
+/// entry. A sender pays for his bytes, so this bounds what state costs, and what a block and its undo data can grow to.
+pub const STATE_BYTES_PER_TRANSACTION_BYTE: usize = 32;
+/// What an entry counts beside its key and value, in bytes: a store keeps more of it than those.
+pub const ENTRY_BYTES: usize = 32;
 /// The first table that a program may own; the state tables below it belong to the ledger.
 pub const FIRST_PROGRAM_TABLE: Table = Table(80);
 
 const _: () = {
     assert!(FIRST_PROGRAM_TABLE.0 > Table::FIRST_STATE.0);
     assert!(MAX_NOTARIZATION_BYTES < MAX_PAYLOAD_BYTES);
+    assert!(MAX_CUSTODY_BYTES < MAX_PAYLOAD_BYTES);
+    // What the programs of the largest block change can be written and undone, and half of the room is left for its money.
+    assert!(2 * STATE_BYTES_PER_TRANSACTION_BYTE * MAX_BLOCK_BYTES <= MAX_CHANGES_BYTES);
     // What fits into a transaction is never too much for the machine.
     assert!(MAX_LOCK_BYTES <= MAX_SCRIPT_BYTES);
     assert!(MAX_WITNESS_ITEMS <= MAX_STACK_ENTRIES);

@@ -11,7 +11,7 @@ use alloc::{boxed::Box, vec::Vec};
 
 use health_chain_consensus::ports::{BlockContext, ExecuteError, Rejection};
 use health_chain_data::{
-    ChainId, Genesis, Hash, Height, Kind, PublicKey, Signature, Timestamp, Transaction, TxId,
+    ChainId, Genesis, Hash, Height, Kind, PublicKey, Timestamp, Transaction, TxId,
     codec::{self, CodecError, Wire},
     ports::{SignatureClaim, StateView, StoreError},
     state::{Overlay, Table},
@@ -23,6 +23,7 @@ use thiserror::Error;
 use crate::{
     limits::{MAX_MULTISIG_KEYS, MAX_NOTARIZATION_BYTES},
     ports::Program,
+    quorum::{QuorumError, SignerSignature},
     scripts::{Multisig, ScriptError},
 };
 
@@ -44,15 +45,6 @@ pub struct Notarization {
     /// As many as the threshold, in strictly ascending order of their signers.
     #[serde(deserialize_with = "codec::at_most::<MAX_MULTISIG_KEYS, _, _>")]
     pub signatures: Vec<SignerSignature>,
-}
-
-/// One signer's signature.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct SignerSignature {
-    /// The signer's position in [`Notarization::signers`].
-    pub signer: u8,
-    /// Its signature of [`Notarization::message`].
-    pub signature: Signature,
 }
 
 impl Wire for Notarization {
@@ -82,23 +74,9 @@ pub enum NotaryError {
     /// The signers and their threshold don't go together.
     #[error("the signers don't go together")]
     Signers(#[source] ScriptError),
-    /// Not as many signatures as the threshold says.
-    #[error("{found} signatures, where {threshold} are needed")]
-    Signatures {
-        /// How many.
-        found: usize,
-        /// How many are needed.
-        threshold: u8,
-    },
-    /// Signatures out of order, or one signer's twice.
-    #[error("the signatures are not in strictly ascending order of their signers")]
-    SignatureOrder,
-    /// A signature of somebody who is not listed.
-    #[error("no signer {signer} is listed")]
-    UnknownSigner {
-        /// The position named.
-        signer: u8,
-    },
+    /// The signatures are not as many of the signers as the threshold says.
+    #[error("the signatures are not those of the signers")]
+    Signatures(#[source] QuorumError),
     /// The same statement was dated before.
     #[error("the statement was dated at height {height}", height = .dated.height.0)]
     AlreadyDated {
@@ -113,9 +91,9 @@ impl NotaryError {
         match self {
             Self::Payload(_) => "notary-payload",
             Self::Signers(_) => "notary-signers",
-            Self::Signatures { .. } => "notary-signatures",
-            Self::SignatureOrder => "notary-signature-order",
-            Self::UnknownSigner { .. } => "notary-unknown-signer",
+            Self::Signatures(QuorumError::Count { .. }) => "notary-signatures",
+            Self::Signatures(QuorumError::Order) => "notary-signature-order",
+            Self::Signatures(QuorumError::UnknownSigner { .. }) => "notary-unknown-signer",
             Self::AlreadyDated { .. } => "notary-already-dated",
         }
     }
@@ -141,21 +119,8 @@ impl Notarization {
     /// # Errors
     /// The rule that it breaks.
     pub fn claims(&self, chain: &ChainId) -> Result<Vec<SignatureClaim>, NotaryError> {
-        Multisig::new(usize::from(self.threshold), self.signers.clone()).map_err(NotaryError::Signers)?;
-        let (found, threshold) = (self.signatures.len(), self.threshold);
-        if found != usize::from(threshold) {
-            return Err(NotaryError::Signatures { found, threshold });
-        }
-        if !self.signatures.is_sorted_by(|left, right| left.signer < right.signer) {
-            return Err(NotaryError::SignatureOrder);
-        }
-        let message = self.message(chain);
-        let claim = |entry: &SignerSignature| {
-            let signer = entry.signer;
-            let key = *self.signers.get(usize::from(signer)).ok_or(NotaryError::UnknownSigner { signer })?;
-            Ok(SignatureClaim { key, message, signature: entry.signature })
-        };
-        self.signatures.iter().map(claim).collect()
+        let signers = Multisig::new(usize::from(self.threshold), self.signers.clone()).map_err(NotaryError::Signers)?;
+        signers.claims(&self.signatures, self.message(chain)).map_err(NotaryError::Signatures)
     }
 
     fn read(transaction: &Transaction) -> Result<Self, NotaryError> {

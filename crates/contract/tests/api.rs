@@ -6,14 +6,15 @@ use std::sync::Arc;
 use health_chain_consensus::ports::{BlockContext, ExecuteError, Executor, Rejection};
 use health_chain_contract::{
     ContractError, Contracts, RegistryError, Scripts,
+    limits::{ENTRY_BYTES, STATE_BYTES_PER_TRANSACTION_BYTE},
     ports::{NoProgram, Program},
     scripts::{Template, key_witness},
 };
 use health_chain_data::{
     Amount, ChainId, Genesis, Hash, Height, Input, Kind, OutPoint, Output, SecretKey, Signature, Timestamp, TokenId,
-    Transaction, TxId,
+    Transaction, TxId, codec,
     ports::{ChainStore, SignatureClaim, SingleVerifier, StateView, Verifier},
-    state::{MemoryStore, Overlay, Table, state_hash},
+    state::{Changes, MemoryStore, Overlay, Table, state_hash},
     transaction::{spend_hash, spent_outputs_hash},
 };
 use health_chain_incentive::{IncentiveParameters, Issuance, Ledger, LedgerError, Reward, TokenRule, kinds, tables};
@@ -37,6 +38,10 @@ const WRITE_THEN_FAIL: u8 = 1;
 const WRITE_FOREIGN: u8 = 2;
 const CLAIM: u8 = 3;
 const TOUCH_FOREIGN: u8 = 4;
+/// Writes as many bytes as the rest of the payload says.
+const WRITE_MUCH: u8 = 5;
+/// Takes away whatever lies there.
+const DELETE: u8 = 6;
 
 #[derive(Debug, thiserror::Error)]
 #[error("as asked")]
@@ -91,6 +96,11 @@ impl Program for Script {
             WRITE_FOREIGN => state.put(tables::SUPPLY, *b"money", *b"for nothing"),
             CLAIM => claims.extend([claim; 2]),
             TOUCH_FOREIGN => state.delete(tables::SUPPLY, *b"not there"),
+            WRITE_MUCH => {
+                let bytes = u32::from_be_bytes(transaction.payload[1..].try_into().unwrap());
+                state.put(OWN, *b"much", vec![1; bytes as usize]);
+            }
+            DELETE => state.delete(OWN, *b"much"),
             other => unreachable!("no test asks for {other}"),
         }
         Ok(())
@@ -140,7 +150,11 @@ fn coin() -> Output {
 }
 
 fn paying(coin_at: OutPoint, payload: u8) -> Transaction {
-    let mut transaction = Transaction::new(PAID, vec![payload]);
+    paying_for(coin_at, vec![payload])
+}
+
+fn paying_for(coin_at: OutPoint, payload: Vec<u8>) -> Transaction {
+    let mut transaction = Transaction::new(PAID, payload);
     transaction.inputs = vec![Input { previous: coin_at, sequence: Input::FINAL }];
     let spent = spent_outputs_hash(&[coin()]);
     let chain: ChainId = genesis().chain_id();
@@ -203,6 +217,34 @@ fn each_rule_has_its_refusal() {
     for kind in [Kind::GENESIS, Kind::COINBASE, Kind(999), Kind(u16::MAX)] {
         assert_eq!(refusal(&Transaction::new(kind, vec![])), ContractError::UnknownKind { kind });
     }
+}
+
+/// What a transaction may change goes by its own length, whether it is written or taken away.
+#[test]
+fn what_a_transaction_changes_is_bounded_by_its_length() {
+    let (contracts, mut store, coin_at) = chain();
+    let writing = |bytes: usize| paying_for(coin_at, [&[WRITE_MUCH][..], &(bytes as u32).to_be_bytes()].concat());
+    let max_bytes = codec::encode(&writing(0)).len() * STATE_BYTES_PER_TRANSACTION_BYTE;
+    // Beside the many bytes the program writes its payload of 5 bytes under "key".
+    let fits = max_bytes - 2 * ENTRY_BYTES - b"much".len() - b"key".len() - 5;
+    let mut state = Overlay::new(&store);
+    assert!(contracts.apply(&mut state, &writing(fits), &context(), &mut Vec::new()).is_ok());
+    let refusal = |store: &MemoryStore, transaction: &Transaction| {
+        let mut state = Overlay::new(store);
+        let mut claims = Vec::new();
+        let error = contracts.apply(&mut state, transaction, &context(), &mut claims).unwrap_err();
+        assert!(claims.is_empty() && state.into_changes().unwrap().is_empty());
+        contract_error(error)
+    };
+    let too_much = |bytes| ContractError::TooMuchState { program: "script", bytes, max_bytes };
+    assert_eq!(refusal(&store, &writing(fits + 1)), too_much(max_bytes + 1));
+    assert!(matches!(refusal(&store, &writing(1 << 28)), ContractError::TooMuchState { .. }));
+
+    // A short transaction can't make the undo data of a block long either.
+    let mut earlier = Changes::default();
+    earlier.put(OWN, *b"much", vec![1; 100_000]);
+    store.commit(&earlier).unwrap();
+    assert!(matches!(refusal(&store, &paying(coin_at, DELETE)), ContractError::TooMuchState { bytes: 100_071, .. }));
 }
 
 #[test]

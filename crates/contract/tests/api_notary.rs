@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use health_chain_consensus::ports::{BlockContext, ExecuteError};
 use health_chain_contract::{
-    notary::{Bundle, BundleError, Dated, NOTARIZE, Notarization, Notary, NotaryError, SignerSignature},
+    notary::{Bundle, BundleError, Dated, NOTARIZE, Notarization, Notary, NotaryError},
     ports::Program,
+    quorum::{QuorumError, SignerSignature},
     scripts::ScriptError,
 };
 use health_chain_data::{
@@ -146,7 +147,7 @@ fn a_bundle_of_a_bad_block_proves_nothing() {
     let of = |payload| Bundle::of(chain, &block(vec![Transaction::new(NOTARIZE, payload)]), 0).unwrap().verify();
     assert!(matches!(of(vec![1]), Err(BundleError::Rule(NotaryError::Payload(_)))));
     let few = codec::encode(&statement(&chain, &[0]));
-    assert_eq!(of(few), Err(BundleError::Rule(NotaryError::Signatures { found: 1, threshold: 2 })));
+    assert_eq!(of(few), Err(BundleError::Rule(NotaryError::Signatures(QuorumError::Count { found: 1, threshold: 2 }))));
     let mut twice = statement(&chain, &[0, 1]);
     twice.signers[1] = twice.signers[0];
     let refused = of(codec::encode(&twice));
