@@ -4,7 +4,14 @@
 
 mod common;
 
-use std::{net::Ipv4Addr, num::NonZeroUsize};
+use std::{
+    net::Ipv4Addr,
+    num::NonZeroUsize,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+};
 
 use common::{
     ACCREDITOR, GRANTEE, HOSPITAL, OWNER, START, block_on, contracts, fund, key, mint, output, point, public,
@@ -21,17 +28,29 @@ use health_chain::{
     },
     consensus::{
         ConsensusParameters, Solo, SoloParameters,
-        ports::{AcceptAll, BlockContext, Executor, NoReward},
+        ports::{AcceptAll, BlockContext, ExecuteError, Executor, NoReward},
     },
     consensus_bft::{Bft, BftParameters},
     consensus_pow::{PowParameters, ProofOfWork, Retarget, Seal},
-    contract::{Scripts, ports::NoProgram, scripts::Template},
+    contract::{
+        Scripts,
+        custody::{
+            Assign, Code, Consume, Custody, CustodyParameters, Fate, HandOver, Make, Move, Operation, Recall, Scope,
+            SerialDigest,
+        },
+        notary::{NOTARIZE, Notarization, Notary},
+        ports::{NoProgram, Program},
+        quorum::SignerSignature,
+        scripts::Template,
+    },
     data::{
-        Amount, ChainId, Genesis, Height, Input, Kind, Lock, SecretKey, Signature, Timestamp, Transaction, Witness,
+        Amount, ChainId, Genesis, Height, Input, Kind, Lock, SecretKey, Signature, Timestamp, Transaction, TxId,
+        Witness,
         batch::BatchVerifier,
-        ports::{ChainStore, ScalarHasher, SingleVerifier},
+        codec::encode,
+        ports::{ChainStore, ScalarHasher, SignatureClaim, SingleVerifier, StateView},
         sha256,
-        state::{MemoryStore, Overlay},
+        state::{MemoryStore, Overlay, Table},
     },
     data_simd::{LaneHasher, kernels},
     data_sled::SledStore,
@@ -198,7 +217,7 @@ fn register(chain: ChainId) -> Transaction {
 #[test]
 fn accept_all_executor() {
     let anything = [Transaction::new(Kind(7), vec![1]), Transaction::new(Kind(60_000), vec![])];
-    conformance::executor(&AcceptAll, &genesis(), &anything, &[]);
+    conformance::executor(|| Arc::new(AcceptAll), &genesis(), &anything, &[]);
 }
 
 #[test]
@@ -210,12 +229,12 @@ fn contracts_executor() {
     unsound.push(fund(Transaction::new(TRANSFER, vec![1]), chain, &sound[0], 2, 10));
     // Refused by the program when the ledger has taken it already.
     unsound.push(fund(record_operations(chain)[1].clone(), chain, &sound[0], 2, 10));
-    conformance::executor(&*contracts().0, &genesis(), &sound, &unsound);
+    conformance::executor(|| contracts().0, &genesis(), &sound, &unsound);
 }
 
 #[test]
 fn no_program() {
-    conformance::program(&NoProgram, &genesis(), &[], &[]);
+    conformance::program(|| Arc::new(NoProgram), &genesis(), &[], &[]);
 }
 
 #[test]
@@ -224,14 +243,139 @@ fn records_program() {
     let sound = record_operations(chain);
     let mut unsound = sound.to_vec();
     unsound.push(Issue::sign(chain, sha256(b"root"), 1, &key(HOSPITAL), &[0; 32]).unwrap().transaction());
-    conformance::program(&Records, &genesis(), &sound, &unsound);
+    conformance::program(|| Arc::new(Records), &genesis(), &sound, &unsound);
 }
 
 #[test]
 fn identities_program() {
     let chain = genesis().chain_id();
     let unsound = [register(chain), register(ChainId(sha256(b"another")))];
-    conformance::program(&Identities::new(common::application()).unwrap(), &genesis(), &[register(chain)], &unsound);
+    let program = || Arc::new(Identities::new(common::application()).unwrap()) as _;
+    conformance::program(program, &genesis(), &[register(chain)], &unsound);
+}
+
+/// Two of three keys date a commitment.
+fn notarization(chain: ChainId, signers: [u8; 2]) -> Transaction {
+    let keys = [OWNER, GRANTEE, HOSPITAL];
+    let (commitment, signers_of) = (sha256(b"a will"), keys.map(public).to_vec());
+    let mut notarization = Notarization { commitment, threshold: 2, signers: signers_of, signatures: vec![] };
+    let message = notarization.message(&chain);
+    let sign = |signer| SignerSignature { signer, signature: key(keys[usize::from(signer)]).sign(&message, &[0; 32]) };
+    notarization.signatures = signers.map(sign).to_vec();
+    Transaction::new(NOTARIZE, encode(&notarization))
+}
+
+#[test]
+fn notary_program() {
+    let chain = genesis().chain_id();
+    let unsound = [notarization(chain, [1, 2]), notarization(chain, [1, 0])];
+    conformance::program(|| Arc::new(Notary), &genesis(), &[notarization(chain, [0, 2])], &unsound);
+}
+
+#[test]
+fn custody_program() {
+    let parameters = CustodyParameters { threshold: 1, registrars: vec![public(ACCREDITOR)] };
+    let genesis = genesis().with(&parameters);
+    let chain = genesis.chain_id();
+    let (product, lot, document) = (Code::new("04012345678901").unwrap(), Code::new("A7").unwrap(), None);
+    let (maker, receiver) = (public(HOSPITAL), public(GRANTEE));
+    let serial = SerialDigest::of(&product, "21X4");
+    let unit = serial.unit(&product);
+    let at = |step| vec![Move { unit, step }];
+    let hand_over = |step| HandOver { units: at(step), giver: maker, receiver, document };
+    let consume = |step, fate| Consume { units: at(step), holder: receiver, fate, document };
+    let make = Make { product: product.clone(), lot: lot.clone(), maker, serials: vec![serial], document };
+    let recall = Recall { maker, scope: Scope::Lot { product: product.clone(), lot }, document };
+    fn signed<O: Operation>(operation: &O, chain: &ChainId, seeds: &[u8]) -> Transaction {
+        let message = operation.message(chain);
+        let signatures: Vec<Signature> = seeds.iter().map(|seed| key(*seed).sign(&message, &[0; 32])).collect();
+        operation.transaction(&signatures)
+    }
+    let sound = [
+        signed(&Assign { product, step: 0, maker }, &chain, &[ACCREDITOR]),
+        signed(&make, &chain, &[HOSPITAL]),
+        signed(&hand_over(1), &chain, &[HOSPITAL, GRANTEE]),
+        signed(&recall, &chain, &[HOSPITAL]),
+        signed(&consume(2, Fate::Destroyed), &chain, &[GRANTEE]),
+    ];
+    let mut unsound = sound.to_vec();
+    unsound.push(signed(&hand_over(3), &chain, &[HOSPITAL, GRANTEE]));
+    unsound.push(signed(&consume(3, Fate::Used), &chain, &[GRANTEE]));
+    conformance::program(|| Arc::new(Custody::new(parameters.clone()).unwrap()), &genesis, &sound, &unsound);
+}
+
+/// A program that gives an answer of its own on this node, in one of two ways.
+#[derive(Default)]
+struct NotDeterministic {
+    /// It counts in memory what it has applied; otherwise it looks at what only this node keeps.
+    remembers: bool,
+    applied: AtomicU8,
+}
+
+impl Program for NotDeterministic {
+    fn name(&self) -> &'static str {
+        "not deterministic"
+    }
+
+    fn kinds(&self) -> &'static [Kind] {
+        &[Kind(1000)]
+    }
+
+    fn tables(&self) -> &'static [Table] {
+        &[Table(200)]
+    }
+
+    fn genesis(&self, _: &mut Overlay<'_>, _: &Genesis) -> Result<(), ExecuteError> {
+        Ok(())
+    }
+
+    fn is_free(&self, _: &Transaction) -> bool {
+        true
+    }
+
+    fn signature_checks(&self, _: &Transaction) -> u32 {
+        0
+    }
+
+    fn apply(
+        &self,
+        state: &mut Overlay<'_>,
+        transaction: &Transaction,
+        _: &TxId,
+        _: &BlockContext,
+        _: &mut Vec<SignatureClaim>,
+    ) -> Result<(), ExecuteError> {
+        let mut answer = 0;
+        if self.remembers {
+            // Three times for the first transaction, and so the same each time that one is tried.
+            answer = self.applied.fetch_add(1, Ordering::Relaxed) / 3;
+        } else {
+            state.scan(Table::META, &[], &mut |_, _| {
+                answer += 1;
+                true
+            })?;
+        }
+        state.put(Table(200), transaction.payload.clone(), vec![answer]);
+        Ok(())
+    }
+}
+
+fn not_deterministic(remembers: bool) {
+    let sound = [1, 2].map(|payload| Transaction::new(Kind(1000), vec![payload]));
+    let program = || Arc::new(NotDeterministic { remembers, ..NotDeterministic::default() }) as _;
+    conformance::program(program, &genesis(), &sound, &[]);
+}
+
+#[test]
+#[should_panic(expected = "another node writes the same")]
+fn a_program_with_a_memory_is_found_out() {
+    not_deterministic(true);
+}
+
+#[test]
+#[should_panic(expected = "another node writes the same")]
+fn a_program_that_looks_at_its_node_is_found_out() {
+    not_deterministic(false);
 }
 
 #[test]

@@ -65,6 +65,27 @@ pub(super) fn accepted<R: PartialEq + Debug>(
     first
 }
 
+/// The store of another node: what belongs to the node itself is not what it is here.
+pub(super) fn elsewhere() -> MemoryStore {
+    let (mut store, mut own) = (MemoryStore::default(), Changes::default());
+    (0..Table::FIRST_STATE.0).for_each(|table| own.put(Table(table), *b"another node's", *b"own"));
+    store.commit(&own).expect("memory does not fail");
+    store
+}
+
+/// Runs at another node what was accepted here, with the same outcome. Then commits it there.
+pub(super) fn accepted_elsewhere<R: PartialEq + Debug>(
+    there: &mut MemoryStore,
+    here: &Attempt<R>,
+    run: impl Fn(&mut Overlay<'_>, &mut Vec<SignatureClaim>) -> Result<R, ExecuteError>,
+) {
+    let attempt = attempt(there, run);
+    assert_eq!(here.outcome.as_ref().ok(), attempt.outcome.as_ref().ok(), "another node comes to the same effect");
+    assert!(here.changes == attempt.changes, "another node writes the same");
+    assert!(here.claims == attempt.claims, "another node claims the same");
+    there.commit(&attempt.changes).expect("memory does not fail");
+}
+
 /// Runs what must be refused: by the same rule each time, and without a trace.
 pub(super) fn refused<R: Debug>(
     store: &MemoryStore,

@@ -1,6 +1,6 @@
 //! The suite of [`Program`].
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use health_chain::{
     contract::{limits::FIRST_PROGRAM_TABLE, ports::Program},
@@ -8,30 +8,36 @@ use health_chain::{
     incentive::kinds,
 };
 
-use super::effects::{Attempt, accepted, blames_nobody, context, refused};
+use super::effects::{Attempt, accepted, accepted_elsewhere, blames_nobody, context, elsewhere, refused};
 
 /// Checks a program: from `genesis` on it applies the payloads of `sound`, one after the other, and then refuses each of
-/// `unsound`. An implementation must
+/// `unsound`; `make` makes another one that is alike. An implementation must
 ///
 /// - claim kinds and tables of its own, and write no other tables;
 /// - give equal results for equal inputs, and apply a payload whole or not at all;
+/// - come to the same at another node, which was started again before each transaction and has other tables of its own;
 /// - claim no more signatures than it announces, whatever the payload;
 /// - refuse payloads that are none of its own by a rule, and blame none for a store that fails.
 ///
 /// # Panics
 /// With the rule that the program breaks.
-pub fn program(program: &dyn Program, genesis: &Genesis, sound: &[Transaction], unsound: &[Transaction]) {
+pub fn program(make: impl Fn() -> Arc<dyn Program>, genesis: &Genesis, sound: &[Transaction], unsound: &[Transaction]) {
+    let (made, context) = (make(), context(genesis));
+    let program = &*made;
     claims_its_own(program);
-    let context = context(genesis);
-    let mut store = MemoryStore::default();
+    let (mut store, mut there) = (MemoryStore::default(), elsewhere());
     let first = accepted(&mut store, |state, _| program.genesis(state, genesis));
     writes_its_own(program, &first);
+    accepted_elsewhere(&mut there, &first, |state, _| make().genesis(state, genesis));
     for transaction in sound {
         let id = transaction.id();
         assert!(program.kinds().contains(&transaction.kind), "a program is given its own kinds");
         blames_nobody(|state, claims| program.apply(state, transaction, &id, &context, claims));
         let attempt = accepted(&mut store, |state, claims| program.apply(state, transaction, &id, &context, claims));
         writes_its_own(program, &attempt);
+        accepted_elsewhere(&mut there, &attempt, |state, claims| {
+            make().apply(state, transaction, &id, &context, claims)
+        });
         let announced = program.signature_checks(transaction) as usize;
         assert!(attempt.claims.len() <= announced, "no more signatures are claimed than announced");
     }
