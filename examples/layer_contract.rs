@@ -1,204 +1,134 @@
-//! The contract layer with transaction kinds of one's own: a chain of custody for boxes of a drug.
+//! The contract layer alone: a drug's way from its maker to the patient, paid for as it goes. No record and no patient's name is in it.
 //!
-//! The task: a manufacturer registers each box once, every hand-over is signed by who gives it away, and a copied serial
-//! number is found out. The rules are one `Program`. Blocks, fees, undoing and the protection of everybody else's tables come
-//! with the layer; no record and no patient is in it.
+//! The task: packs are made known once, every hand-over is signed by who gives and who takes, a copied serial number is found out,
+//! and a recall finds whoever holds a pack. `Custody` is the program for that, and comes with the layer; goods and price change
+//! hands in one transaction, because the hand-over is what the escrow's coin is spent with.
 //!
-//! Run it with `cargo run --release --example layer_contract`.
+//! Run it with `cargo run --release --example layer_contract`. A program of one's own is in `own_program.rs`, the locks are in `locks.rs`.
 #![allow(clippy::print_stdout, reason = "an example tells what it does")]
 
-use std::{error::Error, slice, sync::Arc};
+mod common;
 
-use health_chain_consensus::ports::{BlockContext, ExecuteError, Executor, Rejection};
-use health_chain_contract::{Contracts, Scripts, ports::Program, scripts::Template};
-use health_chain_data::{
-    Amount, ChainId, Genesis, Hash, Height, Input, Kind, OutPoint, Output, PublicKey, SecretKey, Signature, Timestamp,
-    TokenId, Transaction, TxId, Witness,
-    codec::{CodecError, Wire, decode, encode},
-    ports::{ChainStore, SignatureClaim, SingleVerifier, StateView, StoreError, Verifier},
-    state::{MemoryStore, Overlay, Table, read, state_hash},
-    tagged_hash,
+use std::sync::Arc;
+
+use common::{AT_ONCE, Local, Outcome, key_lock, public, sign};
+use health_chain_contract::{
+    custody::{
+        Assign, Code, Consume, Custody, CustodyParameters, Fate, HandOver, Make, Move, Operation, Recall, Scope,
+        SerialDigest, UnitId,
+    },
+    scripts::{Escrow, Template, key_witness},
 };
-use health_chain_incentive::{IncentiveParameters, Issuance, Ledger, Reward, SingleKey, TokenRule};
-use serde::{Deserialize, Serialize};
+use health_chain_data::{Amount, Signature, Transaction, sha256, state::state_hash};
 
-const MOVE: Kind = Kind(1000);
-/// Who holds a box, by its serial number.
-const HELD: Table = Table(200);
+const REGISTRAR: u8 = 1;
+const MAKER: u8 = 2;
+const WHOLESALER: u8 = 3;
+const PHARMACY: u8 = 4;
+const ARBITER: u8 = 5;
+const THIEF: u8 = 9;
+const CENTS: u64 = 2;
 
-/// What the chain knows of a box: who holds it, and how often it has moved.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Held {
-    by: PublicKey,
-    moves: u32,
+fn signed<O: Operation>(local: &Local, operation: &O, signers: &[u8]) -> Transaction {
+    let message = operation.message(&local.id());
+    let signatures: Vec<Signature> = signers.iter().map(|signer| sign(*signer, &message)).collect();
+    operation.transaction(&signatures)
 }
 
-impl Wire for Held {
-    const MAX_BYTES: usize = 32 + 5;
+fn hand_over(local: &Local, unit: UnitId, step: u32, giver: u8, receiver: u8) -> Transaction {
+    let (units, document) = (vec![Move { unit, step }], Some(sha256(b"delivery note")));
+    let operation = HandOver { units, giver: public(giver), receiver: public(receiver), document };
+    signed(local, &operation, &[giver, receiver])
 }
 
-/// The payload of a MOVE: `from` gives the box to `to`. The manufacturer's first move makes it known.
-#[derive(Serialize, Deserialize)]
-struct Move {
-    serial: u64,
-    /// Moves of this box so far, so that none can be replayed.
-    step: u32,
-    from: PublicKey,
-    to: PublicKey,
-    signature: Signature,
+fn used(local: &Local, unit: UnitId, step: u32, holder: u8) -> Transaction {
+    let (units, fate) = (vec![Move { unit, step }], Fate::Used);
+    signed(local, &Consume { units, holder: public(holder), fate, document: None }, &[holder])
 }
 
-impl Wire for Move {
-    const MAX_BYTES: usize = 10 + 5 + 32 + 32 + 64;
-}
+fn main() -> Outcome {
+    // The registrars of the genesis document say whose product is whose; the program stands beside the ledger.
+    let parameters = CustodyParameters { threshold: 1, registrars: vec![public(REGISTRAR)] };
+    let custody = Custody::new(parameters.clone())?;
+    let mut local = Local::open("custody", vec![Arc::new(custody)], |genesis| genesis.with(&parameters))?;
 
-impl Move {
-    fn sign(chain: &ChainId, serial: u64, step: u32, from: &SecretKey, to: &SecretKey) -> Transaction {
-        let (from_key, to) = (from.public_key(), to.public_key());
-        let mut payload = Self { serial, step, from: from_key, to, signature: Signature([0; 64]) };
-        payload.signature = from.sign(&payload.message(chain), &[0; 32]);
-        Transaction::new(MOVE, encode(&payload))
-    }
-
-    fn message(&self, chain: &ChainId) -> Hash {
-        let (serial, step) = (self.serial.to_le_bytes(), self.step.to_le_bytes());
-        let parts = [chain.as_bytes(), &serial[..], &step, self.from.as_bytes(), self.to.as_bytes()];
-        tagged_hash("example/move/v1", &parts)
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-enum CustodyError {
-    #[error("malformed payload")]
-    Payload(#[from] CodecError),
-    #[error("{found} is not who holds the box")]
-    NotTheHolder { found: PublicKey },
-    #[error("step {found} of this box, where {expected} is next: a copied serial number, or a replay")]
-    Step { expected: u32, found: u32 },
-}
-
-impl From<CustodyError> for ExecuteError {
-    fn from(error: CustodyError) -> Self {
-        Rejection { rule: "custody", source: Box::new(error) }.into()
-    }
-}
-
-struct Custody {
-    manufacturer: PublicKey,
-}
-
-impl Program for Custody {
-    fn name(&self) -> &'static str {
-        "custody"
-    }
-    fn kinds(&self) -> &'static [Kind] {
-        &[MOVE]
-    }
-    fn tables(&self) -> &'static [Table] {
-        &[HELD]
-    }
-    fn genesis(&self, _: &mut Overlay<'_>, _: &Genesis) -> Result<(), ExecuteError> {
-        Ok(())
-    }
-    fn is_free(&self, _: &Transaction) -> bool {
-        false // nothing bounds how often boxes move, so each move pays a fee
-    }
-    fn signature_checks(&self, _: &Transaction) -> u32 {
-        1
-    }
-
-    fn apply(
-        &self,
-        state: &mut Overlay<'_>,
-        transaction: &Transaction,
-        _: &TxId,
-        context: &BlockContext,
-        claims: &mut Vec<SignatureClaim>,
-    ) -> Result<(), ExecuteError> {
-        let payload: Move = decode(&transaction.payload).map_err(CustodyError::from)?;
-        let Held { by, moves } = held(state, payload.serial)?.unwrap_or(Held { by: self.manufacturer, moves: 0 });
-        if payload.step != moves {
-            return Err(CustodyError::Step { expected: moves, found: payload.step }.into());
-        }
-        if payload.from != by {
-            return Err(CustodyError::NotTheHolder { found: payload.from }.into());
-        }
-        let message = payload.message(&context.chain);
-        claims.push(SignatureClaim { key: by, message, signature: payload.signature });
-        let now = Held { by: payload.to, moves: moves.saturating_add(1) };
-        state.put(HELD, payload.serial.to_be_bytes(), encode(&now));
-        Ok(())
-    }
-}
-
-fn held(view: &dyn StateView, serial: u64) -> Result<Option<Held>, StoreError> {
-    read(view, HELD, &serial.to_be_bytes())
-}
-
-fn main() -> Result<(), Box<dyn Error>> {
-    let key = |seed: u8| SecretKey::from_bytes(&[seed; 32]);
-    let (bank, maker, wholesaler, pharmacy, thief) = (key(1)?, key(2)?, key(3)?, key(4)?, key(5)?);
-
-    // One currency for the fees, the program beside the ledger.
-    let euro = TokenId(978);
-    let issuers = vec![bank.public_key()];
-    let rule = TokenRule { token: euro, symbol: "EUR".into(), decimals: 2, threshold: 1, issuers };
-    let tokens = vec![rule.clone()];
-    let parameters = IncentiveParameters { fee_token: euro, tokens, coinbase_maturity: 100, reward: Reward::Immediate };
-    let genesis = Genesis::new("custody", Timestamp(1_800_000_000), vec![]).with(&parameters);
-    let chain = genesis.chain_id();
-    let ledger = Ledger::new(parameters, Arc::new(Scripts))?;
-    let contracts = Contracts::new(ledger, vec![Arc::new(Custody { manufacturer: maker.public_key() })])?;
-
-    // Genesis, and ten coins of one cent for the fees.
-    let mut store = MemoryStore::default();
-    let mut state = Overlay::new(&store);
-    contracts.genesis(&mut state, &genesis)?;
-    let context = BlockContext { chain, height: Height(1), median_time_past: Timestamp(1_800_000_000) };
-    let cent = Output { token: euro, amount: Amount(1), lock: Template::Key(maker.public_key()).lock() };
-    let mut mint = Issuance::mint(euro, 1, vec![cent.clone(); 10])?;
-    let signature = bank.sign(&Issuance::message(&chain, &mint)?, &[0; 32]);
-    Issuance::add_signature(&mut mint, &rule, &bank.public_key(), signature)?;
-    let mut claims = vec![];
-    contracts.apply(&mut state, &mint, &context, &mut claims)?;
-    let changes = state.into_changes()?;
-    store.commit(&changes)?;
-
-    // Anybody may pay for a transaction: here the manufacturer does for all. The holder's signature is in the payload.
-    let paid = |mut transaction: Transaction, coin: u32| {
-        let previous = OutPoint { transaction: mint.id(), index: coin };
-        transaction.inputs = vec![Input { previous, sequence: Input::FINAL }];
-        transaction.witnesses = vec![Witness::default()];
-        SingleKey::sign(&mut transaction, &chain, slice::from_ref(&cent), &maker, &[0; 32]).map(|()| transaction)
+    // Anybody may pay a fee: the signatures that count for the packs are in the payload. Here the maker pays all.
+    let mut fees = local.coins(CENTS, &vec![key_lock(MAKER); 12])?.into_iter();
+    let mut paid = move |local: &Local, transaction: Transaction| {
+        let coin = fees.next().ok_or("no coin left for a fee")?;
+        let witness = |message: &_| key_witness(&sign(MAKER, message));
+        Outcome::Ok(local.paid_from(transaction, &coin, &key_lock(MAKER), AT_ONCE, witness))
     };
 
-    // Box 7 goes from the manufacturer over the wholesaler to a pharmacy.
-    let mut state = Overlay::new(&store);
-    contracts.apply(&mut state, &paid(Move::sign(&chain, 7, 0, &maker, &wholesaler), 0)?, &context, &mut claims)?;
-    contracts.apply(&mut state, &paid(Move::sign(&chain, 7, 1, &wholesaler, &pharmacy), 1)?, &context, &mut claims)?;
-    SingleVerifier.verify(&claims)?;
-    assert_eq!(held(&state, 7)?, Some(Held { by: pharmacy.public_key(), moves: 2 }));
-    println!("box 7 is held by the pharmacy after two moves");
+    println!("three packs of one lot are made, and go their ways");
+    let (product, lot) = (Code::new("04012345678901")?, Code::new("A7")?);
+    let assign = Assign { product: product.clone(), step: 0, maker: public(MAKER) };
+    let assign = paid(&local, signed(&local, &assign, &[REGISTRAR]))?;
+    local.taken("the registrar gives the product to its maker", assign)?;
+    // Serial numbers are random, and on the chain by their digests only.
+    let serials = ["K4X9ZP2M7Q", "W81TC5RNJD", "H3VB6YE0SA"];
+    let [first, second, third] = serials.map(|serial| UnitId::of(&product, serial));
+    let mut digests = serials.map(|serial| SerialDigest::of(&product, serial)).to_vec();
+    digests.sort();
+    let document = Some(sha256(b"certificate of analysis"));
+    let make = Make { product: product.clone(), lot: lot.clone(), maker: public(MAKER), serials: digests, document };
+    let transaction = paid(&local, signed(&local, &make, &[MAKER]))?;
+    local.taken("the maker makes three packs", transaction)?;
 
-    // A counterfeit with a copied serial, a box that was not the thief's, a box that nobody made: each refused without a trace.
-    for (what, attempt) in [
-        ("copied serial", Move::sign(&chain, 7, 1, &wholesaler, &thief)),
-        ("not the holder", Move::sign(&chain, 7, 2, &thief, &wholesaler)),
-        ("never made", Move::sign(&chain, 8, 0, &thief, &pharmacy)),
+    // The wholesaler's price waits in an escrow. What spends it, signed by both, is the hand-over itself.
+    let escrow = Escrow::new(public(WHOLESALER), public(MAKER), public(ARBITER), local.in_blocks(100).0)?;
+    let price = local.coin(9_001, &Template::Escrow(escrow))?;
+    let agreed = |message: &_| Escrow::agreed_witness(&[sign(WHOLESALER, message), sign(MAKER, message)]);
+    let delivery = hand_over(&local, first, 1, MAKER, WHOLESALER);
+    let delivery = local.paid_from(delivery, &price, &key_lock(MAKER), AT_ONCE, agreed);
+    assert_eq!(delivery.outputs[0].amount, Amount(9_000), "the maker's price");
+    local.taken("one pack for its price, in one transaction", delivery)?;
+    for (what, unit, step, giver, receiver) in [
+        ("the same pack to the pharmacy", first, 2, WHOLESALER, PHARMACY),
+        ("a second one to the wholesaler", second, 1, MAKER, WHOLESALER),
     ] {
-        let error = contracts.apply(&mut state, &paid(attempt, 2)?, &context, &mut claims).err().ok_or(what)?;
-        println!("{what}: {error}: {}", error.source().ok_or("a rejection has a source")?);
+        let transaction = paid(&local, hand_over(&local, unit, step, giver, receiver))?;
+        local.taken(what, transaction)?;
     }
-    assert_eq!(claims.len(), 1 + 2 * 2, "the bank's, and two of each move: nothing of the refused ones");
 
-    // The block is written, and a reorganisation takes it back: the program has no code for that, and needs none.
-    let before = state_hash(&store)?;
-    let changes = state.into_changes()?;
-    let undo = changes.undo(&store)?;
-    store.commit(&changes)?;
-    assert!(held(&store, 7)?.is_some());
-    store.commit(&undo)?;
-    assert_eq!((held(&store, 7)?, state_hash(&store)?), (None, before));
-    println!("undone: every table is as it was before the block");
+    println!("a counterfeit carries the first pack's serial number");
+    let known = public(PHARMACY).to_string();
+    let copies = [
+        ("sold again by who gave it away", hand_over(&local, first, 3, WHOLESALER, THIEF), "custody-holder"),
+        ("used by who never had it", used(&local, first, 3, THIEF), "custody-holder"),
+        ("made once more", signed(&local, &make, &[MAKER]), "custody-already-made"),
+        ("never made at all", used(&local, UnitId::of(&product, "FAKE"), 1, THIEF), "custody-unknown-unit"),
+    ];
+    for (what, copy, rule) in copies {
+        let copy = paid(&local, copy)?;
+        let told = local.refused(what, copy, rule)?;
+        assert!(rule != "custody-holder" || told.contains(&known), "the error names who really holds it");
+    }
+    let transaction = paid(&local, used(&local, first, 3, PHARMACY))?;
+    local.taken("the pharmacy dispenses the real one", transaction)?;
+
+    println!("the maker calls the lot back");
+    let recall = Recall { maker: public(MAKER), scope: Scope::Lot { product: product.clone(), lot }, document: None };
+    let recall = signed(&local, &recall, &[MAKER]);
+    local.taken("a recall, which costs nothing", recall)?;
+    let transaction = paid(&local, used(&local, second, 2, WHOLESALER))?;
+    local.refused("a recalled pack is not used", transaction, "custody-recalled")?;
+    let mut found = Custody::recalled(local.state(), &product)?;
+    found.sort_by_key(|recalled| [first, second, third].iter().position(|unit| *unit == recalled.id));
+    let holders: Vec<_> = found.iter().map(|recalled| (recalled.unit.holder, recalled.unit.fate)).collect();
+    let expected = [(public(PHARMACY), Some(Fate::Used)), (public(WHOLESALER), None), (public(MAKER), None)];
+    assert_eq!(holders, expected);
+    for (holder, fate) in holders {
+        println!("  {} {holder}", if fate.is_some() { "was used by " } else { "is held by  " });
+    }
+
+    println!("the first pack's way");
+    let history = Custody::history(local.state(), &first)?;
+    assert_eq!(history.len(), 4);
+    for (number, step) in history.iter().enumerate() {
+        println!("  step {number}, block {}: {:?}, then with {}", step.at.height, step.action, step.holder);
+    }
+    // Whoever replays the chain from its first block comes to the same state.
+    assert_eq!(local.chain().replay()?, state_hash(local.state())?);
     Ok(())
 }
