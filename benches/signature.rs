@@ -1,4 +1,4 @@
-//! Verifying the signatures of a block: one by one, in batches, on all cores, and what other libraries take.
+//! Verifying the signatures of a block: one by one, in batches, in lanes, on all cores, and what other libraries take.
 //!
 //! All keys of a block are different, which is the worst case for a batch. Run it pinned to one core
 //! (`taskset -c 1`) for the lines without threads, and unpinned for the others.
@@ -16,6 +16,7 @@ use health_chain::{
         ports::{SignatureClaim, SingleVerifier, Verifier},
         sha256,
     },
+    data_simd::LaneVerifier,
 };
 use secp256k1::{XOnlyPublicKey, schnorr};
 
@@ -33,6 +34,7 @@ fn claims(count: usize) -> Vec<SignatureClaim> {
 fn one_core(count: usize) {
     let claims = claims(count);
     let thousands = count as f64 / 1e3;
+    let lanes = LaneVerifier::detect();
     let ed25519: Vec<_> = (claims.iter())
         .map(|claim| {
             let key = SigningKey::from_bytes(&claim.message.0);
@@ -48,6 +50,7 @@ fn one_core(count: usize) {
                 assert_eq!(SingleVerifier.verify(black_box(&claims)), Ok(()));
             }),
             contestant("batch", thousands, || assert_eq!(BatchVerifier.verify(black_box(&claims)), Ok(()))),
+            contestant("lanes", thousands, || assert_eq!(lanes.verify(black_box(&claims)), Ok(()))),
             contestant("libsecp256k1, one by one", thousands, || {
                 for claim in black_box(&claims) {
                     let key = XOnlyPublicKey::from_byte_array(*claim.key.as_bytes()).expect("a key");
@@ -73,14 +76,25 @@ fn one_core(count: usize) {
 fn all_cores(count: usize) {
     let claims = claims(count);
     let thousands = count as f64 / 1e3;
-    let on = |threads: usize| ParallelVerifier::new(NonZeroUsize::new(threads).expect("not zero"));
-    let (one, two) = (on(1), on(2));
+    let threads = |threads: usize| NonZeroUsize::new(threads).expect("not zero");
+    let (one, two) = (threads(1), threads(2));
+    let claims = &claims;
+    let of = |verifier: Box<dyn Verifier>| move || assert_eq!(verifier.verify(black_box(claims)), Ok(()));
+    let lanes = LaneVerifier::detect();
     compare(
         &format!("{count} signatures, threads"),
         "thousands/s",
         vec![
-            contestant("one thread", thousands, || assert_eq!(one.verify(black_box(&claims)), Ok(()))),
-            contestant("two threads", thousands, || assert_eq!(two.verify(black_box(&claims)), Ok(()))),
+            contestant("batch, one thread", thousands, of(Box::new(ParallelVerifier::new(one)))),
+            contestant("batch, two threads", thousands, of(Box::new(ParallelVerifier::new(two)))),
+        ],
+    );
+    compare(
+        &format!("{count} signatures, threads"),
+        "thousands/s",
+        vec![
+            contestant("lanes, one thread", thousands, of(Box::new(ParallelVerifier::over(lanes, one)))),
+            contestant("lanes, two threads", thousands, of(Box::new(ParallelVerifier::over(lanes, two)))),
         ],
     );
 }
@@ -89,6 +103,7 @@ fn one_false(count: usize) {
     let mut claims = claims(count);
     let thousands = count as f64 / 1e3;
     let good = claims.clone();
+    let lanes = LaneVerifier::detect();
     claims[count - 1].message = sha256(b"another");
     compare(
         &format!("{count} signatures, the last one false, one core"),
@@ -96,6 +111,8 @@ fn one_false(count: usize) {
         vec![
             contestant("batch, all true", thousands, || assert_eq!(BatchVerifier.verify(black_box(&good)), Ok(()))),
             contestant("batch, one false", thousands, || assert!(BatchVerifier.verify(black_box(&claims)).is_err())),
+            contestant("lanes, all true", thousands, || assert_eq!(lanes.verify(black_box(&good)), Ok(()))),
+            contestant("lanes, one false", thousands, || assert!(lanes.verify(black_box(&claims)).is_err())),
             contestant("k256, one by one", thousands, || assert!(SingleVerifier.verify(black_box(&claims)).is_err())),
         ],
     );

@@ -52,7 +52,7 @@ use health_chain::{
         sha256,
         state::{MemoryStore, Overlay, Table},
     },
-    data_simd::{LaneHasher, kernels},
+    data_simd::{LaneHasher, LaneVerifier, kernels, signature_kernels},
     data_sled::SledStore,
     incentive::{SingleKey, kinds::TRANSFER, ports::Spend},
     network::{Address, MemoryHub, PeerId},
@@ -99,9 +99,18 @@ fn batch_verifier() {
 }
 
 #[test]
+fn lane_verifiers() {
+    for kernel in signature_kernels() {
+        conformance::verifier(&LaneVerifier::with(kernel).expect("a kernel that this processor has"));
+    }
+}
+
+#[test]
 fn parallel_verifier() {
     for threads in [1, 2, 5] {
-        conformance::verifier(&ParallelVerifier::new(NonZeroUsize::new(threads).expect("not zero")));
+        let threads = NonZeroUsize::new(threads).expect("not zero");
+        conformance::verifier(&ParallelVerifier::new(threads));
+        conformance::verifier(&ParallelVerifier::over(LaneVerifier::detect(), threads));
     }
 }
 

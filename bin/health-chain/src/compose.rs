@@ -1,12 +1,12 @@
 //! Which part stands behind which seam: the only file that names concrete ones. To swap a part, change it here.
 
-use std::{net::SocketAddr, path::Path, sync::Arc, thread::available_parallelism};
+use std::{net::SocketAddr, num::NonZeroUsize, path::Path, sync::Arc, thread::available_parallelism};
 
 use health_chain::{
     application::{
         gateway::{Gateway, GatewayParts},
         identities::{self, Identities},
-        node::{Node, NodeBuilder},
+        node::{Node, NodeBuilder, ParallelVerifier},
         objects::FolderObjects,
         ports::SystemEntropy,
         records::Records,
@@ -17,10 +17,10 @@ use health_chain::{
     contract::{Contracts, RegistryError, Scripts},
     data::{
         Genesis, Lock, PublicKey, SecretKey, Timestamp,
-        ports::{BatchHasher, ChainStore, SingleVerifier},
+        ports::{BatchHasher, ChainStore, Verifier},
         state::MemoryStore,
     },
-    data_simd::LaneHasher,
+    data_simd::{LaneHasher, LaneVerifier},
     data_sled::SledStore,
     incentive::{self, Ledger, Rewards, TokenRule},
     network::{Address, PeerId, Transport},
@@ -143,7 +143,7 @@ impl Rules {
             engine: self.engine.follower(),
             executor: Arc::clone(&self.executor) as _,
             reward: Arc::clone(&self.rewards) as _,
-            verifier: Arc::new(SingleVerifier),
+            verifier: verifier(),
             hasher: hasher(),
         };
         Chain::open(parts, &self.genesis)
@@ -217,6 +217,7 @@ pub(crate) fn start(folder: &Folder, config: &Config, makes_blocks: bool) -> Res
     let (transport, address) = transport(config.listen, secrets::node_key(folder)?)?;
     let builder = NodeBuilder::new(rules.genesis, store, engine, rules.executor, rules.rewards, transport)
         .hasher(hasher())
+        .verifier(verifier())
         .listen(Address(address.to_string()))
         .peers(config.connect.iter().map(|peer| Address(peer.to_string())).collect())
         .service(Box::new(gateway));
@@ -261,6 +262,12 @@ pub(crate) fn node_id(node_key: &PublicKey) -> PeerId {
 /// What hashes many messages at a time: the fastest that this processor has.
 fn hasher() -> Arc<dyn BatchHasher> {
     Arc::new(LaneHasher::detect())
+}
+
+/// What verifies the signatures of a block: on every core the fastest that this processor has.
+fn verifier() -> Arc<dyn Verifier> {
+    let cores = available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    Arc::new(ParallelVerifier::over(LaneVerifier::detect(), cores))
 }
 
 /// Parts own their keys.

@@ -9,6 +9,7 @@
 //! What makes it fast: one sum of many multiples costs far less than the multiples one by one, its additions share their
 //! inversions, and square roots are drawn several at a time.
 
+pub mod factor;
 mod field;
 mod multi_scalar;
 mod sums;

@@ -12,7 +12,7 @@ use health_chain::{
         seal::{NONCE_BYTES, OpeningKey, Receipt, Sealed, SealingKey, open, seal},
         sha256,
     },
-    data_simd::LaneHasher,
+    data_simd::{LaneHasher, LaneVerifier, SignatureKernel},
 };
 
 use super::{
@@ -137,6 +137,12 @@ impl Material {
             vec![("single", 1, Box::new(SingleVerifier)), ("batch", 1, Box::new(BatchVerifier))];
         for threads in self.threads.iter().filter(|threads| threads.get() > 1) {
             verifiers.push(("batch", threads.get(), Box::new(ParallelVerifier::new(*threads))));
+        }
+        if let Ok(lanes) = LaneVerifier::with(SignatureKernel::Ifma) {
+            let on = |threads: &NonZeroUsize| (Box::new(ParallelVerifier::over(lanes, *threads)) as _, threads.get());
+            verifiers.extend(
+                self.threads.iter().map(on).map(|(verifier, threads)| (lanes.kernel().name(), threads, verifier)),
+            );
         }
         verifiers
     }

@@ -16,19 +16,27 @@ const MIN_THREAD_CLAIMS: usize = 32;
 /// Claims of one batch: more in one gain little, and fewer let the cores finish together.
 const MAX_PIECE_CLAIMS: usize = 512;
 
-/// Verifies claims in batches, on several cores where there are enough of them. Its verdicts are those of
-/// [`SingleVerifier`](health_chain_data::ports::SingleVerifier), the position of the first false claim included.
+/// Verifies claims on several cores where there are enough of them, on each with a verifier for one core. Its verdicts are
+/// those of [`SingleVerifier`](health_chain_data::ports::SingleVerifier), the position of the first false claim included.
 ///
-/// What the [node](crate::node::NodeBuilder) takes where it is not told otherwise.
+/// What the [node](crate::node::NodeBuilder) takes where it is not told otherwise, in batches.
 #[derive(Debug, Clone, Copy)]
-pub struct ParallelVerifier {
+pub struct ParallelVerifier<V = BatchVerifier> {
+    of_core: V,
     threads: NonZeroUsize,
 }
 
 impl ParallelVerifier {
-    /// Verifies on so many threads, the caller's among them.
+    /// Verifies in batches, on so many threads, the caller's among them.
     pub const fn new(threads: NonZeroUsize) -> Self {
-        Self { threads }
+        Self::over(BatchVerifier, threads)
+    }
+}
+
+impl<V> ParallelVerifier<V> {
+    /// Verifies with `of_core`, on so many threads, the caller's among them.
+    pub const fn over(of_core: V, threads: NonZeroUsize) -> Self {
+        Self { of_core, threads }
     }
 }
 
@@ -39,14 +47,15 @@ impl Default for ParallelVerifier {
     }
 }
 
-impl Verifier for ParallelVerifier {
+impl<V: Verifier> Verifier for ParallelVerifier<V> {
     fn verify(&self, claims: &[SignatureClaim]) -> Result<(), FalseClaim> {
         let threads = self.threads.get().min(claims.len() / MIN_THREAD_CLAIMS);
         if threads <= 1 {
-            return BatchVerifier.verify(claims);
+            return self.of_core.verify(claims);
         }
         let rounds = claims.len().div_ceil(threads * MAX_PIECE_CLAIMS);
         let work = Work {
+            of_core: &self.of_core,
             claims,
             piece: claims.len().div_ceil(threads * rounds),
             next: AtomicUsize::new(0),
@@ -67,7 +76,8 @@ impl Verifier for ParallelVerifier {
 }
 
 /// Claims that several threads take pieces of.
-struct Work<'a> {
+struct Work<'a, V> {
+    of_core: &'a V,
     claims: &'a [SignatureClaim],
     /// Claims of one piece.
     piece: usize,
@@ -77,7 +87,7 @@ struct Work<'a> {
     first_false: AtomicUsize,
 }
 
-impl Work<'_> {
+impl<V: Verifier> Work<'_, V> {
     fn run(&self) {
         loop {
             let from = self.next.fetch_add(self.piece, Ordering::Relaxed);
@@ -86,7 +96,7 @@ impl Work<'_> {
                 return;
             }
             let piece = &self.claims[from..self.claims.len().min(from + self.piece)];
-            if let Err(FalseClaim { index }) = BatchVerifier.verify(piece) {
+            if let Err(FalseClaim { index }) = self.of_core.verify(piece) {
                 self.first_false.fetch_min(from + index, Ordering::Relaxed);
             }
         }

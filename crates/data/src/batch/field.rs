@@ -12,16 +12,13 @@ use k256::{
     elliptic_curve::{hazmat::FieldArithmetic, point::AffineCoordinates},
 };
 
+use super::factor::BETA;
+
 /// An integer modulo `2²⁵⁶ - 2³² - 977`.
 pub(super) type Element = <Secp256k1 as FieldArithmetic>::FieldElement;
 
 /// Powers and products that wait for their predecessors leave most of a core idle. So many are made side by side.
 const LANES: usize = 4;
-/// `β`, a cube root of one: `(βx, y)` is a multiple of `(x, y)`, the one that [`super::multi_scalar`] uses.
-const BETA: [u8; 32] = [
-    0x7a, 0xe9, 0x6a, 0x2b, 0x65, 0x7c, 0x07, 0x10, 0x6e, 0x64, 0x47, 0x9e, 0xac, 0x34, 0x34, 0xe9, 0x9c, 0xf0, 0x49,
-    0x75, 0x12, 0xf5, 0x89, 0x95, 0xc1, 0x39, 0x6c, 0x28, 0x71, 0x95, 0x01, 0xee,
-];
 
 /// A point of secp256k1 other than the one at infinity.
 #[derive(Clone, Copy)]
