@@ -58,7 +58,7 @@ pub fn kernels() -> Vec<Kernel> {
 
 /// A name that no kernel has.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("no kernel is called {name:?}; there are portable, sha-ni, avx2 and avx512")]
+#[error("no kernel is called {name:?}; there are portable, avx2, sha-ni and avx512")]
 pub struct UnknownKernel {
     /// The name.
     pub name: String,

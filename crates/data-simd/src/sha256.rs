@@ -85,6 +85,16 @@ pub(crate) static ROUND: [[u32; 16]; 4] = [
     ],
 ];
 
+/// σ0 of FIPS 180-4.
+pub(crate) const fn small_sigma0(word: u32) -> u32 {
+    word.rotate_right(7) ^ word.rotate_right(18) ^ (word >> 3)
+}
+
+/// σ1 of FIPS 180-4.
+pub(crate) const fn small_sigma1(word: u32) -> u32 {
+    word.rotate_right(17) ^ word.rotate_right(19) ^ (word >> 10)
+}
+
 /// The words of all 64 rounds from the sixteen of a block.
 pub(crate) const fn expand(block: [u32; 16]) -> [u32; 64] {
     let mut words = [0; 64];
@@ -93,9 +103,8 @@ pub(crate) const fn expand(block: [u32; 16]) -> [u32; 64] {
         words[round] = if round < 16 {
             block[round]
         } else {
-            let (old, new) = (words[round - 15], words[round - 2]);
-            (old.rotate_right(7) ^ old.rotate_right(18) ^ (old >> 3))
-                .wrapping_add(new.rotate_right(17) ^ new.rotate_right(19) ^ (new >> 10))
+            small_sigma0(words[round - 15])
+                .wrapping_add(small_sigma1(words[round - 2]))
                 .wrapping_add(words[round - 16])
                 .wrapping_add(words[round - 7])
         };

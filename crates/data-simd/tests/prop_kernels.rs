@@ -36,6 +36,7 @@ fn the_portable_kernel_is_always_there_and_all_others_are_named() {
             Ok(hasher) => assert_eq!((hasher.kernel(), hasher.name()), (kernel, kernel.name())),
             Err(error) => {
                 assert_eq!(error.kernel, kernel);
+                assert_eq!(error.to_string(), format!("this processor can't run the kernel {kernel}"));
                 assert!(!kernels().contains(&kernel));
             }
         }
@@ -44,7 +45,8 @@ fn the_portable_kernel_is_always_there_and_all_others_are_named() {
             if kernels().contains(&kernel) { "tested" } else { "NOT TESTED, not on this processor" }
         );
     }
-    assert!("avx1024".parse::<Kernel>().is_err());
+    let unknown = "avx1024".parse::<Kernel>().expect_err("there is none").to_string();
+    assert!(Kernel::ALL.iter().all(|kernel| unknown.contains(kernel.name())), "{unknown}");
 }
 
 #[test]
@@ -106,6 +108,15 @@ fn large_trees_and_large_records() {
             let expected = merkle::root(bytes[..length].chunks(65_536));
             assert_eq!(hasher.content_root(&bytes[..length]), expected, "{}: {length} bytes", hasher.name());
         }
+    }
+}
+
+#[test]
+fn the_root_over_a_million_leaves() {
+    let hashes: Vec<Hash> = (0..1_000_000_u32).map(|index| sha256(&index.to_le_bytes())).collect();
+    let expected = ScalarHasher.merkle_root(&hashes);
+    for hasher in hashers() {
+        assert_eq!(hasher.merkle_root(&hashes), expected, "{}", hasher.name());
     }
 }
 

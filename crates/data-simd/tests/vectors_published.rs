@@ -108,6 +108,25 @@ fn bitcoin_headers_meet_their_targets_at_their_nonces_and_not_before() {
 }
 
 #[test]
+fn bitcoin_headers_hash_to_the_ids_that_their_successors_name() {
+    let Some(bytes) = published("bitcoin/headers/mainnet_0_10236.bin") else { return };
+    let (headers, _) = bytes.as_chunks::<80>();
+    for hasher in hashers() {
+        for (index, pair) in headers.windows(2).enumerate().step_by(11) {
+            let (nonce, lead) = (nonce_of(&pair[0]), (index / 11 % 67) as u32);
+            // With the id itself as the target, the header's hash is at most that; with one less, it is no less.
+            let mut target: [u8; 32] = *pair[1][4..].first_chunk().unwrap();
+            let found = hasher.search_nonce(&pair[0], &target, nonce.wrapping_sub(lead), 100);
+            assert_eq!(found, Some(nonce), "{}: header {index}", hasher.name());
+            let digit = target.iter().position(|byte| *byte > 0).unwrap();
+            target[..digit].fill(0xff);
+            target[digit] -= 1;
+            assert_eq!(hasher.search_nonce(&pair[0], &target, nonce.wrapping_sub(lead), 100), None);
+        }
+    }
+}
+
+#[test]
 fn the_nonce_of_the_genesis_block_is_found() {
     let Some(bytes) = published("bitcoin/headers/mainnet_0_10236.bin") else { return };
     let genesis: &[u8; 80] = bytes.first_chunk().unwrap();
