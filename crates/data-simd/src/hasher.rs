@@ -97,6 +97,8 @@ impl BatchHasher for LaneHasher {
             Proof::Avx2(token) => search::<_, 8>(token, header, target, first, count),
             #[cfg(target_arch = "x86_64")]
             Proof::Avx512(token, _) => search::<_, 32>(token, header, target, first, count),
+            #[cfg(target_arch = "aarch64")]
+            Proof::ArmSha2(token) => search::<_, 4>(token, header, target, first, count),
         }
     }
 }

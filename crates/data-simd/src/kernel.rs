@@ -4,6 +4,8 @@ use std::{fmt, str::FromStr};
 
 use thiserror::Error;
 
+#[cfg(target_arch = "aarch64")]
+use crate::arch::aarch64::sha2::ArmSha2;
 #[cfg(target_arch = "x86_64")]
 use crate::arch::x86_64::{avx2::Avx2, avx512::Avx512, sha_ni::ShaNi};
 
@@ -19,11 +21,13 @@ pub enum Kernel {
     Avx2,
     /// AVX-512 F and BW, sixteen messages at a time, two such groups interleaved.
     Avx512,
+    /// The SHA-256 instructions of AArch64, four messages interleaved.
+    ArmSha2,
 }
 
 impl Kernel {
-    /// All kernels, in the order of their speed over many messages.
-    pub const ALL: [Self; 4] = [Self::Portable, Self::Avx2, Self::ShaNi, Self::Avx512];
+    /// All kernels; of those that one processor can have, the faster over many messages is later.
+    pub const ALL: [Self; 5] = [Self::Portable, Self::Avx2, Self::ShaNi, Self::Avx512, Self::ArmSha2];
 
     /// The name that [`Kernel::from_str`] reads.
     pub const fn name(self) -> &'static str {
@@ -32,6 +36,7 @@ impl Kernel {
             Self::ShaNi => "sha-ni",
             Self::Avx2 => "avx2",
             Self::Avx512 => "avx512",
+            Self::ArmSha2 => "arm-sha2",
         }
     }
 }
@@ -58,7 +63,7 @@ pub fn kernels() -> Vec<Kernel> {
 
 /// A name that no kernel has.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("no kernel is called {name:?}; there are portable, avx2, sha-ni and avx512")]
+#[error("no kernel is called {name:?}; there are portable, avx2, sha-ni, avx512 and arm-sha2")]
 pub struct UnknownKernel {
     /// The name.
     pub name: String,
@@ -82,6 +87,8 @@ pub(crate) enum Proof {
     Avx2(Avx2),
     #[cfg(target_arch = "x86_64")]
     Avx512(Avx512, Option<ShaNi>),
+    #[cfg(target_arch = "aarch64")]
+    ArmSha2(ArmSha2),
 }
 
 impl Proof {
@@ -95,7 +102,9 @@ impl Proof {
             Kernel::Avx2 => Avx2::detect().map(Self::Avx2),
             #[cfg(target_arch = "x86_64")]
             Kernel::Avx512 => Avx512::detect().map(|token| Self::Avx512(token, None)),
-            #[cfg(not(target_arch = "x86_64"))]
+            #[cfg(target_arch = "aarch64")]
+            Kernel::ArmSha2 => ArmSha2::detect().map(Self::ArmSha2),
+            // The kernels of other processors.
             _ => None,
         }
     }
@@ -115,6 +124,10 @@ impl Proof {
                 return Self::Avx2(token);
             }
         }
+        #[cfg(target_arch = "aarch64")]
+        if let Some(token) = ArmSha2::detect() {
+            return Self::ArmSha2(token);
+        }
         Self::Portable
     }
 
@@ -128,6 +141,8 @@ impl Proof {
             Self::Avx2(_) => Kernel::Avx2,
             #[cfg(target_arch = "x86_64")]
             Self::Avx512(..) => Kernel::Avx512,
+            #[cfg(target_arch = "aarch64")]
+            Self::ArmSha2(_) => Kernel::ArmSha2,
         }
     }
 }

@@ -12,6 +12,7 @@ pub(crate) struct Puzzle {
     /// The state after the first 64 bytes.
     pub(crate) midstate: [u32; 8],
     /// That state after the first two rounds over the second block.
+    #[cfg(target_arch = "x86_64")]
     pub(crate) after_two: [u32; 8],
     /// After the first four, with the nonce taken as zero: the nonce is a term of the words `a` and `e`.
     pub(crate) after_four: [u32; 8],
@@ -30,6 +31,7 @@ impl Puzzle {
         let words = big_endian_words(&block);
         Self {
             midstate,
+            #[cfg(target_arch = "x86_64")]
             after_two: rounds(&midstate, &words[..2]),
             after_four: rounds(&midstate, &words[..4]),
             tail: [words[0], words[1], words[2]],

@@ -21,11 +21,7 @@ pub(crate) fn complete(proof: Proof, work: &mut impl Work) {
             work.advance::<_, 1>(Portable, 1);
         }
         #[cfg(target_arch = "x86_64")]
-        Proof::ShaNi(token) => {
-            work.advance::<_, 4>(token, 3);
-            work.advance::<_, 2>(token, 2);
-            work.advance::<_, 1>(token, 1);
-        }
+        Proof::ShaNi(token) => interleave(token, work),
         #[cfg(target_arch = "x86_64")]
         Proof::Avx2(token) => work.advance::<_, 8>(token, 1),
         #[cfg(target_arch = "x86_64")]
@@ -35,9 +31,19 @@ pub(crate) fn complete(proof: Proof, work: &mut impl Work) {
                 None => work.advance::<_, 16>(token, 1),
                 Some(narrow) => {
                     work.advance::<_, 16>(token, 8);
-                    complete(Proof::ShaNi(narrow), work);
+                    interleave(narrow, work);
                 }
             }
         }
+        #[cfg(target_arch = "aarch64")]
+        Proof::ArmSha2(token) => interleave(token, work),
     }
+}
+
+/// By instructions that work on one message: four of them at a time, or as many as are left.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+fn interleave<E: Engine<4> + Engine<2> + Engine<1>>(engine: E, work: &mut impl Work) {
+    work.advance::<_, 4>(engine, 3);
+    work.advance::<_, 2>(engine, 2);
+    work.advance::<_, 1>(engine, 1);
 }

@@ -29,7 +29,7 @@ pub(crate) struct Options {
     #[arg(long)]
     quick: bool,
 
-    /// Measure this hashing kernel only: portable, avx2, sha-ni or avx512. Unless it is given, all that this processor has.
+    /// Measure this hashing kernel only: portable, avx2, sha-ni, avx512 or arm-sha2. Unless it is given, all that this processor has.
     #[arg(long, value_name = "NAME")]
     kernel: Option<String>,
 

@@ -8,6 +8,8 @@
     reason = "an iterator over vectors goes through functions that are not compiled for the instruction set"
 )]
 
+#[cfg(target_arch = "aarch64")]
+pub(crate) mod aarch64;
 pub(crate) mod engine;
 pub(crate) mod portable;
 mod rounds;
