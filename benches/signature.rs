@@ -83,7 +83,7 @@ fn all_cores(count: usize) {
     let of = |verifier: Box<dyn Verifier>| move || assert_eq!(verifier.verify(black_box(claims)), Ok(()));
     let lanes = LaneVerifier::detect();
     compare(
-        &format!("{count} signatures, threads"),
+        &format!("{count} signatures, threads, batches"),
         "thousands/s",
         vec![
             contestant("batch, one thread", thousands, of(Box::new(ParallelVerifier::new(one)))),
@@ -92,7 +92,7 @@ fn all_cores(count: usize) {
         ],
     );
     compare(
-        &format!("{count} signatures, threads"),
+        &format!("{count} signatures, threads, lanes"),
         "thousands/s",
         vec![
             contestant("lanes, one thread", thousands, of(Box::new(ParallelVerifier::over(lanes, one)))),
