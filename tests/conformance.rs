@@ -19,7 +19,8 @@ use common::{
 };
 use health_chain::{
     application::{
-        identities::{Approval, Identities, Register},
+        council::{Admit, Ballot, CouncilParameters, CouncilProgram, CouncilStake, Founder, Remove},
+        identities::{ApplicationParameters, Approval, Identities, InitialInstitution, InstitutionId, Register},
         node::ParallelVerifier,
         objects::{FolderObjects, MemoryObjects},
         payload::Payload,
@@ -27,10 +28,11 @@ use health_chain::{
         records::{Grant, GrantTerms, Issue, Permissions, Position, Purpose, Records, Revoke},
     },
     consensus::{
-        ConsensusParameters, Solo, SoloParameters,
-        ports::{AcceptAll, BlockContext, ExecuteError, Executor, NoReward},
+        ConsensusParameters, Epochs, Solo, SoloParameters, Validator,
+        ports::{AcceptAll, BlockContext, ExecuteError, Executor, FixedStake, NoEvidence, NoReward, Offence},
     },
-    consensus_bft::{Bft, BftParameters},
+    consensus_bft::{Bft, BftParameters, Choice, Claim, Equivocation, Evidence, Signed, Statement},
+    consensus_pos::{PosParameters, ProofOfStake},
     consensus_pow::{PowParameters, ProofOfWork, Retarget, Seal},
     contract::{
         Scripts,
@@ -44,17 +46,17 @@ use health_chain::{
         scripts::Template,
     },
     data::{
-        Amount, ChainId, Genesis, Height, Input, Kind, Lock, SecretKey, Signature, Timestamp, Transaction, TxId,
-        Witness,
+        Amount, BlockId, ChainId, Genesis, Hash, Height, Input, Kind, Lock, SecretKey, Signature, Timestamp,
+        Transaction, TxId, Witness,
         batch::BatchVerifier,
         codec::encode,
         ports::{ChainStore, ScalarHasher, SignatureClaim, SingleVerifier, StateView},
         sha256,
-        state::{MemoryStore, Overlay, Table},
+        state::{Changes, MemoryStore, Overlay, Table},
     },
     data_simd::{LaneHasher, LaneVerifier, kernels, signature_kernels},
     data_sled::SledStore,
-    incentive::{SingleKey, kinds::TRANSFER, ports::Spend},
+    incentive::{Bond, BondedStake, SingleKey, StakeParameters, kinds::TRANSFER, ports::Spend, tables::BONDS},
     network::{Address, MemoryHub, PeerId},
     network_quic::{QuicConfig, QuicTransport},
 };
@@ -141,15 +143,92 @@ fn solo_engine() {
     conformance::engine(&genesis, maker, || Box::new(Solo::follower(parameters)));
 }
 
+/// With one set for ever, and with epochs that end on the way.
 #[test]
 fn bft_engine() {
     let key = || SecretKey::from_bytes(&[7; 32]).expect("a small number is a secret key");
-    let genesis = Genesis::new("bft", Timestamp(1_000), vec![])
+    for blocks in [0, 1, 2] {
+        let epochs = Epochs { blocks, evidence_blocks: 10 };
+        let genesis = Genesis::new("bft", Timestamp(1_000), vec![])
+            .with(&ConsensusParameters::default())
+            .with(&BftParameters { epochs, ..BftParameters::equal([key().public_key()]) });
+        let maker = || Box::new(Bft::validator(&genesis, Box::new(key())).expect("it is the only validator")) as _;
+        let follower = || Box::new(Bft::follower(&genesis).expect("the document names a validator")) as _;
+        conformance::engine(&genesis, maker, follower);
+    }
+}
+
+#[test]
+fn proof_of_stake_engine() {
+    let key = || SecretKey::from_bytes(&[7; 32]).expect("a small number is a secret key");
+    let epochs = Epochs { blocks: 2, evidence_blocks: 10 };
+    let genesis = Genesis::new("pos", Timestamp(1_000), vec![])
         .with(&ConsensusParameters::default())
-        .with(&BftParameters::equal([key().public_key()]));
-    let maker = || Box::new(Bft::validator(&genesis, Box::new(key())).expect("it is the only validator")) as _;
-    let follower = || Box::new(Bft::follower(&genesis).expect("the document names a validator")) as _;
-    conformance::engine(&genesis, maker, follower);
+        .with(&PosParameters::founded_by([key().public_key()], epochs));
+    let stakes = || Arc::new(FixedStake(vec![Validator { key: key().public_key(), power: 3 }]));
+    let maker = || Box::new(ProofOfStake::validator(&genesis, stakes(), Box::new(key())).unwrap()) as _;
+    conformance::engine(&genesis, maker, || Box::new(ProofOfStake::follower(&genesis, stakes()).unwrap()));
+}
+
+#[test]
+fn stake_views() {
+    let validators = [1, 2, 3].map(|seed| Validator { key: public(seed), power: u32::from(seed) });
+    conformance::stake_view(&FixedStake(validators.to_vec()), &MemoryStore::default(), &validators);
+
+    let mut state = MemoryStore::default();
+    let mut changes = Changes::default();
+    let bond = |units| Bond { owner: public(OWNER), amount: Amount(units * 10 + 9), leaving: vec![], jailed: None };
+    for seed in 1..=3 {
+        changes.put(BONDS, *public(seed).as_bytes(), encode(&bond(u64::from(seed))));
+    }
+    changes.put(BONDS, *public(4).as_bytes(), encode(&bond(0)));
+    let jailed = Bond { jailed: Some(Height(1)), ..bond(9) };
+    changes.put(BONDS, *public(5).as_bytes(), encode(&jailed));
+    state.commit(&changes).unwrap();
+    let stake = StakeParameters { token: common::TOKEN, unit: Amount(10), least_power: 6, slash_per_mille: 1 };
+    conformance::stake_view(&BondedStake::new(stake), &state, &validators);
+    conformance::stake_view(&BondedStake::new(StakeParameters { least_power: 7, ..stake }), &state, &[]);
+
+    conformance::stake_view(&CouncilStake, &MemoryStore::default(), &[]);
+    let (genesis, program) = council();
+    let mut overlay = Overlay::new(&state);
+    Identities::new(common::application()).unwrap().genesis(&mut overlay, &genesis).unwrap();
+    program.genesis(&mut overlay, &genesis).unwrap();
+    let changes = overlay.into_changes().unwrap();
+    state.commit(&changes).unwrap();
+    conformance::stake_view(&CouncilStake, &state, &[Validator { key: public(OWNER), power: 4 }]);
+}
+
+/// A council of the one institution that there is.
+fn council() -> (Genesis, CouncilProgram) {
+    let founder = Founder { institution: public(HOSPITAL), key: public(OWNER), power: 4 };
+    let parameters = CouncilParameters { founders: vec![founder] };
+    let program = CouncilProgram::new(parameters.clone(), Arc::new(Equivocation)).unwrap();
+    (genesis().with(&parameters), program)
+}
+
+#[test]
+fn evidence_checks() {
+    let chain = genesis().chain_id();
+    let vote = |seed: u8, round, block: Option<BlockId>| {
+        let statement = Statement { height: Height(7), round, claim: Claim::Prevote(block.map(Choice::from)) };
+        let signature = key(seed).sign(&statement.message(chain), &[0; 32]);
+        Signed { statement, validator: public(seed), signature }
+    };
+    let (nil, block) = (vote(OWNER, 0, None), vote(OWNER, 0, Some(BlockId::default())));
+    let pair = |one, other| encode(&Evidence(one, other));
+    let offence = Offence { offender: public(OWNER), height: Height(7) };
+    let proven = [(pair(nil, block), offence), (pair(block, nil), offence)];
+    let worthless = [
+        vec![],
+        pair(nil, nil),
+        pair(nil, vote(OWNER, 1, Some(BlockId::default()))),
+        pair(nil, vote(GRANTEE, 0, Some(BlockId::default()))),
+        pair(nil, Signed { signature: nil.signature, ..block }),
+        pair(nil, Signed { validator: public(GRANTEE), ..block }),
+    ];
+    conformance::evidence_check(&Equivocation, chain, &proven, &worthless);
+    conformance::evidence_check(&NoEvidence, chain, &[], &[vec![], pair(nil, block)]);
 }
 
 #[test]
@@ -385,6 +464,29 @@ fn a_program_with_a_memory_is_found_out() {
 #[should_panic(expected = "another node writes the same")]
 fn a_program_that_looks_at_its_node_is_found_out() {
     not_deterministic(false);
+}
+
+/// One institution has the only seat; another one is given a seat and loses it again.
+#[test]
+fn council_program() {
+    let institution = |seed| InitialInstitution { name: "an institution".into(), key: public(seed) };
+    let application = ApplicationParameters {
+        institutions: vec![institution(HOSPITAL), institution(GRANTEE)],
+        ..common::application()
+    };
+    let genesis = council().0.with(&application);
+    let chain = genesis.chain_id();
+    let id = InstitutionId::of(&chain, &public(GRANTEE));
+    let ballot = |message: Hash| vec![Ballot::sign(0, &message, &key(OWNER), &[0; 32]).unwrap()];
+    let mut admit = Admit::sign(chain, 1, id, 1, &key(9), &[0; 32]).unwrap();
+    admit.ballots = ballot(admit.message());
+    let mut remove = Remove { chain, seq: 2, institution: id, ballots: vec![] };
+    let unsupported = remove.transaction();
+    remove.ballots = ballot(remove.message());
+    let sound = [admit.transaction(), remove.transaction()];
+    let unsound = [admit.transaction(), remove.transaction(), unsupported];
+    let registry = Identities::new(application).unwrap();
+    conformance::program_after(&[&registry], || Arc::new(council().1), &genesis, &sound, &unsound);
 }
 
 #[test]

@@ -42,7 +42,7 @@ enum Breach {
     Upward { from: String, to: String, kind: DependencyKind },
     /// A layer names an implementation of a seam.
     LayerNamesImplementation { from: String, to: String, kind: DependencyKind },
-    /// An implementation names another one.
+    /// An implementation names one of another layer's seams.
     ImplementationNamesImplementation { from: String, to: String, kind: DependencyKind },
     /// Something in `crates/` needs something outside: the facade, the test kit, a binary.
     Outside { from: String, to: String, kind: DependencyKind },
@@ -68,7 +68,7 @@ impl fmt::Display for Breach {
                 write!(f, "the layer {from} names an implementation: {kind} dependency {to}; it may know the port only")
             }
             Self::ImplementationNamesImplementation { from, to, kind } => {
-                write!(f, "{from} names another implementation: {kind} dependency {to}; it may know layers only")
+                write!(f, "{from} names another implementation: {kind} dependency {to}; of another layer")
             }
             Self::Outside { from, to, kind } => {
                 write!(f, "{from} needs something outside crates/: {kind} dependency {to}")
@@ -148,6 +148,8 @@ fn check_edge(package: &Package, need: &Need, from: Place, to: Option<Result<Pla
         Some(Ok(to)) if !to.is_layer && from.is_layer => {
             Some(Breach::LayerNamesImplementation { from: from_name, to: to_name, kind })
         }
+        // One may be built on another of the same seam's.
+        Some(Ok(to)) if !to.is_layer && to.rank == from.rank => None,
         Some(Ok(to)) if !to.is_layer => {
             Some(Breach::ImplementationNamesImplementation { from: from_name, to: to_name, kind })
         }
@@ -274,6 +276,9 @@ fn sound() -> Vec<Package> {
     engine.needs.push(need("health-chain-consensus", DependencyKind::Normal));
     engine.needs.push(need("health-chain-data", DependencyKind::Development));
     packages.push(engine);
+    let mut stake = package("crates/consensus-pos");
+    stake.needs.push(need("health-chain-consensus-pow", DependencyKind::Normal));
+    packages.push(stake);
     packages.push(package("crates/data-sled"));
     let mut testkit = package("testkit");
     testkit.needs.push(need("health-chain-consensus-pow", DependencyKind::Normal));
@@ -380,6 +385,7 @@ fn wrong_names_are_found() {
     let mut misnamed = sound();
     find(&mut misnamed, "health-chain-consensus-pow").name = "health-chain-pow".into();
     find(&mut misnamed, "health-chain-testkit").needs.clear();
+    find(&mut misnamed, "health-chain-consensus-pos").needs.clear();
     let (folder, name) = ("crates/consensus-pow".into(), "health-chain-pow".into());
     assert_eq!(breaches(&misnamed), [Breach::Misnamed { folder, name }]);
 

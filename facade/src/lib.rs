@@ -10,6 +10,8 @@ pub use health_chain_network as network;
 
 #[cfg(feature = "consensus-bft")]
 pub use health_chain_consensus_bft as consensus_bft;
+#[cfg(feature = "consensus-pos")]
+pub use health_chain_consensus_pos as consensus_pos;
 #[cfg(feature = "consensus-pow")]
 pub use health_chain_consensus_pow as consensus_pow;
 #[cfg(feature = "data-simd")]

@@ -12,15 +12,17 @@ mod signer;
 mod spend;
 mod store;
 mod transport;
+mod validators;
 
 pub use application::{access_policy, entropy, record_format};
 pub use engine::engine;
 pub use executor::executor;
 pub use hasher::hasher;
 pub use objects::objects;
-pub use program::program;
+pub use program::{program, program_after};
 pub use reward::reward;
 pub use signer::{signer, verifier};
 pub use spend::spend_check;
 pub use store::store;
 pub use transport::transport;
+pub use validators::{evidence_check, stake_view};

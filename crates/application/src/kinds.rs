@@ -25,3 +25,7 @@ pub const REGISTER: Kind = Kind(32);
 pub const ROTATE_KEY: Kind = Kind(33);
 /// An institution leaves ([`crate::identities::Retire`]).
 pub const RETIRE: Kind = Kind(34);
+/// An institution is given a seat in the council ([`crate::council::Admit`]).
+pub const ADMIT_VALIDATOR: Kind = Kind(35);
+/// An institution's seat is taken away ([`crate::council::Remove`]).
+pub const REMOVE_VALIDATOR: Kind = Kind(36);

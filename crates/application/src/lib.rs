@@ -3,6 +3,7 @@
 pub mod attestation;
 pub mod audit;
 pub mod authorize;
+pub mod council;
 pub mod document;
 pub mod flows;
 pub mod gateway;

@@ -47,6 +47,10 @@ pub const MAX_INSTITUTION_NAME_BYTES: usize = 128;
 /// number that large is most often a wrong unit.
 pub const MAX_GRANT_AHEAD_SECONDS: u32 = 25 * 365 * 24 * 60 * 60;
 
+/// Seats of the council: as many as an engine has validators.
+pub const MAX_SEATS: usize = health_chain_consensus::limits::MAX_VALIDATORS;
+/// The longest payload of a decision of the council, in bytes.
+pub const MAX_COUNCIL_OPERATION_BYTES: usize = 7 * 1024;
 /// The longest payload of an operation on an object or an identity, in bytes.
 pub const MAX_OPERATION_BYTES: usize = 4 * 1024;
 
@@ -89,6 +93,9 @@ const _: () = {
     assert!(1024 + MAX_ANSWERED_ENTRIES * (MAX_AUDIT_EVENT_BYTES + 3 * 1024) <= MAX_EXCHANGE_BYTES);
     let name_and_key_bytes = MAX_INSTITUTION_NAME_BYTES + 2 + 32;
     assert!(MAX_INITIAL_INSTITUTIONS * name_and_key_bytes + MAX_ACCREDITORS * 32 < MAX_GENESIS_BYTES);
+    // Each ballot: a seat of at most two bytes and a signature.
+    assert!(MAX_SEATS * 66 + 256 < MAX_COUNCIL_OPERATION_BYTES);
+    assert!(MAX_SEATS <= u8::MAX as usize);
     // Each approval: an index of at most two bytes and a signature.
     assert!(MAX_ACCREDITORS * 66 + MAX_INSTITUTION_NAME_BYTES + 512 < MAX_OPERATION_BYTES);
 };

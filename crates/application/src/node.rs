@@ -17,7 +17,7 @@ use std::{
 };
 
 use health_chain_consensus::{
-    Accepted, Chain, OpenError, Parts,
+    Accepted, Chain, Checkpoint, OpenError, Parts,
     ports::{Accusation, Engine, Executor, NoSearch, RewardRule, SearchOutcome, Searcher},
 };
 use health_chain_data::{
@@ -59,6 +59,7 @@ pub struct NodeBuilder {
     peers: Vec<Address>,
     listen: Option<Address>,
     clock: Clock,
+    checkpoint: Option<Checkpoint>,
 }
 
 /// Takes the outcome of a search, on any thread.
@@ -206,6 +207,7 @@ impl NodeBuilder {
             peers: Vec::new(),
             listen: None,
             clock: Arc::new(system_clock),
+            checkpoint: None,
         }
     }
 
@@ -258,6 +260,14 @@ impl NodeBuilder {
         self
     }
 
+    /// Takes no branch that contradicts `checkpoint`: for a node that is new, or was away for longer than validators answer for what they
+    /// said.
+    #[must_use]
+    pub const fn checkpoint(mut self, checkpoint: Checkpoint) -> Self {
+        self.checkpoint = Some(checkpoint);
+        self
+    }
+
     /// Reads the time from `clock` instead of the system.
     #[must_use]
     pub fn clock(mut self, clock: Clock) -> Self {
@@ -291,7 +301,7 @@ impl NodeBuilder {
 
     fn assemble(self, entropy: [u8; 32]) -> Result<(Core, mpsc::Sender<Command>), StartError> {
         let (executor, verifier) = (Arc::clone(&self.parts.executor), Arc::clone(&self.parts.verifier));
-        let mut chain = Chain::open(self.parts, &self.genesis)?;
+        let mut chain = Chain::open_at(self.parts, &self.genesis, self.checkpoint)?;
         let Company { anchors, addresses } = Company::load(chain.state())?;
         let settings = Settings {
             network: self.genesis.network().into(),

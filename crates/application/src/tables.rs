@@ -26,6 +26,10 @@ pub const ISSUES: Table = Table(98);
 pub const INSTITUTIONS: Table = Table(99);
 /// State: since when and until when a key speaks for an institution, by key (32 bytes).
 pub const INSTITUTION_KEYS: Table = Table(100);
+/// State: [`crate::council::Council`], under no key.
+pub const COUNCIL: Table = Table(101);
+/// State: keys that lost their seats for an offence, with its height (by key, 32 bytes).
+pub const STRUCK_KEYS: Table = Table(102);
 
 /// Node-local: what a gateway itself must remember, eight bytes under a name each.
 pub const GATEWAY: Table = Table(33);

@@ -93,7 +93,7 @@ fn rules_on_headers() {
     let cases: [Case; 6] = [
         ("unknown-parent", false, |header| header.parent = BlockId(sha256(b"nowhere"))),
         ("block-version", true, |header| header.version = 2),
-        ("seal-too-long", true, |header| header.seal = vec![0; 6_421]),
+        ("seal-too-long", true, |header| header.seal = vec![0; 10_021]),
         ("time-not-after-median", true, |header| header.time = Timestamp(1_000)),
         ("toy-seal", true, |header| header.seal = vec![1, 2, 3]),
         ("weightless", true, |header| header.seal = vec![0; 4]),

@@ -8,7 +8,7 @@ use health_chain_data::{
     ports::SignatureClaim,
     state::{Changes, Overlay, Table},
 };
-use health_chain_incentive::{Funding, Ledger, kinds};
+use health_chain_incentive::{Funding, Ledger};
 use thiserror::Error;
 
 use crate::{
@@ -132,7 +132,7 @@ impl Contracts {
         for program in &ordered {
             let name = program.name();
             for kind in program.kinds().iter().copied() {
-                if [Kind::GENESIS, Kind::COINBASE].contains(&kind) || kinds::ALL.contains(&kind) {
+                if [Kind::GENESIS, Kind::COINBASE].contains(&kind) || ledger.decides(kind) {
                     return Err(RegistryError::KindReserved { program: name, kind });
                 }
                 if let Some(first) = programs.insert(kind, Arc::clone(program)) {
@@ -164,7 +164,7 @@ impl Contracts {
         claims: &mut Vec<SignatureClaim>,
     ) -> Result<Effect, ExecuteError> {
         let (id, kind) = (transaction.id(), transaction.kind);
-        if kinds::ALL.contains(&kind) {
+        if self.ledger.decides(kind) {
             return self.ledger.apply(state, transaction, &id, context, Funding::Required, claims);
         }
         let program = self.programs.get(&kind).ok_or(ContractError::UnknownKind { kind })?;

@@ -7,9 +7,10 @@ mod tests;
 
 use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
 
-use health_chain_consensus::ports::{BlockContext, Effect, ExecuteError};
+use health_chain_consensus::ports::{BlockContext, Effect, EvidenceCheck, ExecuteError};
 use health_chain_data::{
     Amount, Genesis, Kind, OutPoint, Output, TokenId, Transaction, TxId, codec,
+    genesis::GenesisError,
     ports::{SignatureClaim, StateView},
     state::Overlay,
     transaction::spent_outputs_hash,
@@ -20,17 +21,19 @@ pub use error::LedgerError;
 use crate::{
     coin::Coin,
     issuance::Issuance,
-    kinds::{MINT, REDEEM, TRANSFER},
+    kinds::{self, EVIDENCE, MINT, REDEEM, TRANSFER, WITHDRAW},
     limits::MAX_TRANSACTION_SIGNATURE_CHECKS,
     parameters::{IncentiveParameters, ParametersError},
     ports::{Spend, SpendCheck},
+    stake::{Flow, Operation, Stake, StakeError, StakeParameters, StakeParametersError},
     supply::{self, Supply},
 };
 
 /// Whether a transaction must bring inputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Funding {
-    /// At least one input. A MINT is exempt: its issuers' signatures bound how many there are.
+    /// At least one input. Exempt are a MINT, of which its issuers' signatures bound how many there are, and a WITHDRAW, which brings
+    /// something else.
     Required,
     /// None is needed: the program of the kind bounds how many such transactions there can be (withdrawing consent costs nothing).
     Free,
@@ -40,6 +43,7 @@ pub enum Funding {
 pub struct Ledger {
     parameters: IncentiveParameters,
     spends: Arc<dyn SpendCheck>,
+    stake: Option<Stake>,
 }
 
 impl Ledger {
@@ -49,7 +53,27 @@ impl Ledger {
     /// The rule that the parameters break.
     pub fn new(parameters: IncentiveParameters, spends: Arc<dyn SpendCheck>) -> Result<Self, ParametersError> {
         parameters.check()?;
-        Ok(Self { parameters, spends })
+        Ok(Self { parameters, spends, stake: None })
+    }
+
+    /// The ledger of a chain where stake decides: it takes bonds, and from those whom `evidence` proves to have broken the engine's rules a
+    /// part of theirs.
+    ///
+    /// # Errors
+    /// The rule that the parameters break.
+    pub fn with_stake(
+        mut self,
+        parameters: StakeParameters,
+        evidence: Arc<dyn EvidenceCheck>,
+    ) -> Result<Self, StakeParametersError> {
+        parameters.check(&self.parameters)?;
+        self.stake = Some(Stake { parameters, evidence });
+        Ok(self)
+    }
+
+    /// Whether transactions of this kind are all the ledger's, payload included.
+    pub fn decides(&self, kind: Kind) -> bool {
+        kinds::ALL.contains(&kind) || kind == EVIDENCE && self.stake.is_some()
     }
 
     /// The parameters.
@@ -68,7 +92,11 @@ impl Ledger {
     /// Where the document's section is missing, malformed, or not what this ledger was made with.
     pub fn genesis(&self, state: &mut Overlay<'_>, genesis: &Genesis) -> Result<(), ExecuteError> {
         let section: IncentiveParameters = genesis.section().map_err(LedgerError::Genesis)?;
-        if section != self.parameters {
+        let stake = match genesis.section::<StakeParameters>() {
+            Err(GenesisError::MissingSection { .. }) => None,
+            section => Some(section.map_err(LedgerError::Genesis)?),
+        };
+        if section != self.parameters || stake != self.stake.as_ref().map(|stake| stake.parameters) {
             return Err(LedgerError::OtherParameters.into());
         }
         for rule in &self.parameters.tokens {
@@ -78,8 +106,8 @@ impl Ledger {
     }
 
     /// Applies one transaction (`id` is its id) to `state`, all of it or nothing: on an error neither `state` nor `claims` has changed.
-    /// For TRANSFER, MINT and REDEEM that is everything there is to do; the payload of any other kind is left to that kind's
-    /// program. The outcome counts once the signatures pushed to `claims` are verified.
+    /// For kinds that it decides ([`Ledger::decides`]) that is everything there is to do; the payload of any other kind is left to that
+    /// kind's program. The outcome counts once the signatures pushed to `claims` are verified.
     ///
     /// # Errors
     /// The rule of [`LedgerError`] that the transaction breaks, or the state can't be read.
@@ -101,6 +129,9 @@ impl Ledger {
         if let Some((token, supply)) = checked.supply {
             supply.write(state, token);
         }
+        if let Some(operation) = &checked.operation {
+            operation.write(state);
+        }
         for input in &transaction.inputs {
             Coin::remove(state, &input.previous);
         }
@@ -120,19 +151,22 @@ impl Ledger {
     ) -> Result<Checked, ExecuteError> {
         transaction.check().map_err(LedgerError::Malformed)?;
         let issuance = issuance(transaction)?;
-        if transaction.inputs.is_empty() && funding == Funding::Required && transaction.kind != MINT {
+        let is_exempt = matches!(transaction.kind, MINT | WITHDRAW) || self.is_evidence(transaction.kind);
+        if transaction.inputs.is_empty() && funding == Funding::Required && !is_exempt {
             return Err(LedgerError::NoInputs.into());
         }
         locks::check_lock_time(transaction, context)?;
         let spent = self.spent_outputs(view, transaction, context)?;
         self.check_outputs(&transaction.outputs)?;
-        let fee = self.balance(transaction.kind, &spent, &transaction.outputs, issuance.as_ref())?;
+        let operation = self.stake_operation(view, transaction, context, claims)?;
+        let flow = operation.as_ref().and_then(|operation| operation.flow);
+        let fee = self.balance(transaction.kind, &spent, &transaction.outputs, issuance.as_ref(), flow)?;
 
-        let (mut supply, mut signature_checks) = (None, 0_u32);
+        let (mut supply, mut signature_checks) = (None, operation.as_ref().map_or(0, |one| one.signature_checks));
         if let Some(issuance) = &issuance {
             let counted = self.check_issuance(view, transaction, issuance, context, claims)?;
             supply = Some((issuance.token, counted));
-            signature_checks = issuance.signatures.len() as u32;
+            signature_checks += issuance.signatures.len() as u32;
         }
         for (output, witness) in spent.iter().zip(&transaction.witnesses) {
             signature_checks = signature_checks.saturating_add(self.spends.signature_checks(&output.lock, witness));
@@ -141,7 +175,25 @@ impl Ledger {
             return Err(LedgerError::TooManySignatureChecks { found: signature_checks }.into());
         }
         self.check_spends(transaction, id, &spent, context, claims)?;
-        Ok(Checked { effect: Effect { fee, signature_checks }, supply })
+        Ok(Checked { effect: Effect { fee, signature_checks }, supply, operation })
+    }
+
+    fn is_evidence(&self, kind: Kind) -> bool {
+        kind == EVIDENCE && self.stake.is_some()
+    }
+
+    fn stake_operation(
+        &self,
+        view: &dyn StateView,
+        transaction: &Transaction,
+        context: &BlockContext,
+        claims: &mut Vec<SignatureClaim>,
+    ) -> Result<Option<Operation>, ExecuteError> {
+        match &self.stake {
+            Some(stake) => stake.check(view, transaction, context, claims),
+            None if kinds::STAKE.contains(&transaction.kind) => Err(StakeError::NoStake.into()),
+            None => Ok(None),
+        }
     }
 
     /// The outputs that the inputs spend, in their order, all of them unspent, mature and past their relative locks.
@@ -175,15 +227,17 @@ impl Ledger {
         Ok(())
     }
 
-    /// `inputs + minted = outputs + redeemed + fee` for each token, the fee in the fee token only. What is minted must stand whole
-    /// in the outputs, and what is redeemed whole in the inputs, so that neither pays a fee. Returns the fee.
+    /// `inputs + minted + withdrawn = outputs + redeemed + bonded + fee` for each token, the fee in the fee token only. What is minted or
+    /// withdrawn must stand whole in the outputs, and what is redeemed or bonded whole in the inputs, so that neither pays a fee.
+    /// Returns the fee.
     fn balance(
         &self,
         kind: Kind,
         spent: &[Output],
         made: &[Output],
         issuance: Option<&Issuance>,
-    ) -> Result<Amount, LedgerError> {
+        flow: Option<Flow>,
+    ) -> Result<Amount, ExecuteError> {
         let mut totals: BTreeMap<TokenId, (Amount, Amount)> = BTreeMap::new();
         for output in spent {
             let (inputs, _) = totals.entry(output.token).or_default();
@@ -211,6 +265,19 @@ impl Ledger {
                 })?;
             }
         }
+        match flow {
+            None => {}
+            Some(Flow::Bonded(token, amount)) => {
+                let (inputs, _) = totals.entry(token).or_default();
+                let rest = inputs.checked_sub(amount.0);
+                *inputs = rest.ok_or(StakeError::BondedInputs { amount, inputs: *inputs })?;
+            }
+            Some(Flow::Withdrawn(token, amount)) => {
+                let (_, outputs) = totals.entry(token).or_default();
+                let rest = outputs.checked_sub(amount.0);
+                *outputs = rest.ok_or(StakeError::WithdrawnOutputs { amount, outputs: *outputs })?;
+            }
+        }
         let mut fee = Amount::ZERO;
         for (token, (inputs, outputs)) in totals {
             let rest =
@@ -218,7 +285,7 @@ impl Ledger {
             if token == self.parameters.fee_token {
                 fee = rest;
             } else if rest != Amount::ZERO {
-                return Err(LedgerError::TokenImbalance { token, inputs, outputs });
+                return Err(LedgerError::TokenImbalance { token, inputs, outputs }.into());
             }
         }
         Ok(fee)
@@ -301,6 +368,7 @@ impl Ledger {
 struct Checked {
     effect: Effect,
     supply: Option<(TokenId, Supply)>,
+    operation: Option<Operation>,
 }
 
 /// The issuance in the payload, where the kind has one, and the rules on kinds.

@@ -22,8 +22,12 @@ pub const MAX_PARAMETERS_BYTES: usize = 32 * 1024;
 pub const MAX_ISSUANCE_BYTES: usize = 10 + 10 + 5 + 1 + MAX_ISSUERS * (1 + SIGNATURE_BYTES);
 /// The longest encoded [`crate::Coin`], in bytes: its lock, and six numbers at their longest.
 pub const MAX_COIN_BYTES: usize = MAX_LOCK_BYTES + 40;
-/// The longest encoded [`crate::Supply`], in bytes: five varints of 64 bits.
-pub const MAX_SUPPLY_BYTES: usize = 50;
+/// The longest encoded [`crate::Supply`], in bytes: seven varints of 64 bits.
+pub const MAX_SUPPLY_BYTES: usize = 70;
+/// Parts of one bond that are on their way out at once.
+pub const MAX_LEAVING: usize = 16;
+/// The longest encoded [`crate::Bond`], in bytes: the owner's key, an amount, a count, the parts, a height.
+pub const MAX_BOND_BYTES: usize = PUBLIC_KEY_BYTES + 10 + 1 + MAX_LEAVING * (5 + 10) + 6;
 /// The longest payload of a coinbase, in bytes: a height and an extra nonce.
 pub const MAX_COINBASE_PAYLOAD_BYTES: usize = 5 + 5;
 

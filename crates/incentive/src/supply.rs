@@ -11,9 +11,9 @@ use health_chain_data::{
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{coin, limits::MAX_SUPPLY_BYTES, parameters::IncentiveParameters, tables};
+use crate::{coin, limits::MAX_SUPPLY_BYTES, parameters::IncentiveParameters, stake, tables};
 
-/// The counters of one token. Between blocks `minted - redeemed = unspent + pool`. Inside a block, `unspent` still counts the fees
+/// The counters of one token. Between blocks `minted - redeemed = unspent + pool + bonded + slashed`. Inside a block, `unspent` still counts the fees
 /// of the block's transactions, until [`crate::Rewards`] moves them when the block is settled: so payments that don't touch each
 /// other's coins don't touch each other's state either.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -26,6 +26,10 @@ pub struct Supply {
     pub unspent: Amount,
     /// Fees that nobody has taken yet; only the fee token has any.
     pub pool: Amount,
+    /// What stands behind validators, what is on its way out included; only the token of stake has any.
+    pub bonded: Amount,
+    /// What validators have lost: burnt, and counted for whoever answers for the token.
+    pub slashed: Amount,
     /// Serial number of the last mint or redemption.
     pub serial: u64,
 }
@@ -35,10 +39,11 @@ impl Wire for Supply {
 }
 
 impl Supply {
-    /// Whether `minted - redeemed = unspent + pool`.
-    pub const fn is_balanced(&self) -> bool {
-        let (brought, left) = (self.minted.checked_sub(self.redeemed.0), self.unspent.checked_add(self.pool.0));
-        matches!((brought, left), (Some(brought), Some(left)) if brought.0 == left.0)
+    /// Whether `minted - redeemed = unspent + pool + bonded + slashed`.
+    pub fn is_balanced(&self) -> bool {
+        let parts = [self.pool, self.bonded, self.slashed];
+        let there = parts.iter().try_fold(self.unspent, |sum, part| sum.checked_add(part.0));
+        there.is_some() && there == self.minted.checked_sub(self.redeemed.0)
     }
 
     pub(crate) fn write(&self, state: &mut Overlay<'_>, token: TokenId) {
@@ -90,6 +95,14 @@ pub enum AuditError {
         /// The token.
         token: TokenId,
     },
+    /// The bonds add up to something else than the counters say.
+    #[error("bonds add up to {found}, where {counted} were counted")]
+    Bonds {
+        /// What the counters of all tokens say.
+        counted: u128,
+        /// The sum of the bonds.
+        found: u128,
+    },
     /// Fees are kept in a token that is not the fee token.
     #[error("token {token:?} has a fee pool, but is not the fee token")]
     Pool {
@@ -101,7 +114,7 @@ pub enum AuditError {
     Store(#[from] StoreError),
 }
 
-/// Adds up every coin of the chain and compares with the counters, token by token. Reads everything: for tests and for an operator's
+/// Adds up every coin and every bond of the chain and compares with the counters, token by token. Reads everything: for tests and for an operator's
 /// question, not for every block.
 ///
 /// # Errors
@@ -127,10 +140,13 @@ pub fn audit(view: &dyn StateView, parameters: &IncentiveParameters) -> Result<V
         }
         supplies.push((token, supply));
     }
-    match sums.into_keys().next() {
-        Some(token) => Err(AuditError::UnknownToken { token }),
-        None => Ok(supplies),
+    if let Some(token) = sums.into_keys().next() {
+        return Err(AuditError::UnknownToken { token });
     }
+    let counted = supplies.iter().map(|(_, supply)| u128::from(supply.bonded.0)).sum();
+    let mut found = 0;
+    stake::each(view, &mut |_, bond| found += u128::from(bond.total().0))?;
+    if found == counted { Ok(supplies) } else { Err(AuditError::Bonds { counted, found }) }
 }
 
 fn key(token: TokenId) -> Vec<u8> {
@@ -160,12 +176,30 @@ mod tests {
             redeemed: Amount::MAX,
             unspent: Amount::MAX,
             pool: Amount::MAX,
+            bonded: Amount::MAX,
+            slashed: Amount::MAX,
             serial: u64::MAX,
         };
         assert_eq!(codec::decode(&codec::encode(&supply)), Ok(supply));
         assert!(!supply.is_balanced());
-        assert!(Supply { unspent: Amount::ZERO, pool: Amount::ZERO, ..supply }.is_balanced());
-        assert!(!Supply { minted: Amount::ZERO, ..supply }.is_balanced());
+        let gone = Supply { minted: Amount(9), redeemed: Amount(9), ..Supply::default() };
+        assert!(gone.is_balanced());
+        assert!(!Supply { minted: Amount::ZERO, ..gone }.is_balanced());
+        for part in [
+            Supply { unspent: Amount(1), ..gone },
+            Supply { pool: Amount(1), ..gone },
+            Supply { bonded: Amount(1), ..gone },
+            Supply { slashed: Amount(1), ..gone },
+        ] {
+            assert!(!part.is_balanced());
+            assert!(Supply { redeemed: Amount(8), ..part }.is_balanced());
+        }
+    }
+
+    fn coin_of(view: &dyn StateView) -> (OutPoint, Coin) {
+        let mut found = None;
+        coin::each(view, &mut |point, coin| found = Some((point, coin))).unwrap();
+        found.unwrap()
     }
 
     #[test]
@@ -205,6 +239,13 @@ mod tests {
             audited(&|state| Supply { minted: Amount(1), pool: Amount(1), ..Supply::default() }.write(state, CNY)),
             Err(AuditError::Pool { token: CNY })
         ));
+        let bonded = Supply { unspent: Amount(90), bonded: Amount(10), ..supply };
+        let counted = audited(&|state| {
+            bonded.write(state, EUR);
+            let (point, coin) = coin_of(&world.store);
+            Coin { output: pay(EUR, 90, 1), ..coin }.write(state, &point);
+        });
+        assert!(matches!(counted, Err(AuditError::Bonds { counted: 10, found: 0 })));
         let mut store = MemoryStore::default();
         store.commit(&Changes::default()).unwrap();
         assert!(matches!(audit(&store, &parameters), Err(AuditError::Store(_))));

@@ -6,5 +6,7 @@ use health_chain_data::state::Table;
 pub const COINS: Table = Table(64);
 /// Counters of each token ([`crate::Supply`]) by token id (4 bytes, big-endian).
 pub const SUPPLY: Table = Table(65);
+/// What stands behind validators ([`crate::Bond`]) by their keys (32 bytes).
+pub const BONDS: Table = Table(66);
 /// All of them: no program of the contract layer may claim one.
-pub const ALL: [Table; 2] = [COINS, SUPPLY];
+pub const ALL: [Table; 3] = [COINS, SUPPLY, BONDS];

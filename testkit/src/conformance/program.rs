@@ -22,10 +22,28 @@ use super::effects::{Attempt, accepted, accepted_elsewhere, blames_nobody, conte
 /// # Panics
 /// With the rule that the program breaks.
 pub fn program(make: impl Fn() -> Arc<dyn Program>, genesis: &Genesis, sound: &[Transaction], unsound: &[Transaction]) {
+    program_after(&[], make, genesis, sound, unsound);
+}
+
+/// Like [`program`], for one that reads what `others` have written, which stand in front of it on a chain.
+///
+/// # Panics
+/// With the rule that the program breaks.
+pub fn program_after(
+    others: &[&dyn Program],
+    make: impl Fn() -> Arc<dyn Program>,
+    genesis: &Genesis,
+    sound: &[Transaction],
+    unsound: &[Transaction],
+) {
     let (made, context) = (make(), context(genesis));
     let program = &*made;
     claims_its_own(program);
     let (mut store, mut there) = (MemoryStore::default(), elsewhere());
+    for other in others {
+        let first = accepted(&mut store, |state, _| other.genesis(state, genesis));
+        accepted_elsewhere(&mut there, &first, |state, _| other.genesis(state, genesis));
+    }
     let first = accepted(&mut store, |state, _| program.genesis(state, genesis));
     writes_its_own(program, &first);
     accepted_elsewhere(&mut there, &first, |state, _| make().genesis(state, genesis));

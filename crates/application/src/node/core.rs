@@ -9,10 +9,10 @@ use std::{
 
 use health_chain_consensus::{
     Accepted, EngineInput,
-    ports::{Action as EngineAction, SearchOutcome, Searcher},
+    ports::{Accusation, Action as EngineAction, SearchOutcome, Searcher},
 };
 use health_chain_data::{Block, Lock, Millis, Transaction, TxId};
-use health_chain_incentive::{Mining, MiningCycle, Rewards, Step, TipState};
+use health_chain_incentive::{Mining, MiningCycle, Rewards, Step, TipState, kinds::EVIDENCE};
 use health_chain_network::{
     Action, Address, Event, Network, PeerId, Report, RequestFailure, RequestId, TipView, Transport, carry_out,
 };
@@ -407,8 +407,7 @@ impl Core {
                     }
                     Step::Engine(EngineAction::Decided(block)) => self.publish_decided(block),
                     Step::Engine(EngineAction::Accuse(accusation)) => {
-                        warn!(offender = ?accusation.offender, rule = accusation.rule, "proven misconduct");
-                        self.publish(vec![NodeEvent::Accused { accusation }]);
+                        self.accuse(accusation);
                     }
                     Step::Engine(EngineAction::Search(task)) => self.searcher.search(task),
                     Step::Engine(EngineAction::StopSearch) => self.searcher.stop(),
@@ -417,6 +416,16 @@ impl Core {
                 }
             }
         }
+    }
+
+    /// Offers the proof to the chain. Where nobody answers for anything, or the offender has already, it is refused.
+    fn accuse(&mut self, accusation: Accusation) {
+        let Accusation { offender, rule, evidence } = &accusation;
+        warn!(?offender, rule, "proven misconduct");
+        if let Err(error) = self.submit(Transaction::new(EVIDENCE, evidence.clone())) {
+            debug!(%error, "evidence not taken");
+        }
+        self.publish(vec![NodeEvent::Accused { accusation }]);
     }
 
     fn publish_block(&mut self, block: Block) {

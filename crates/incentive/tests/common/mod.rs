@@ -7,15 +7,20 @@ extern crate alloc;
 use alloc::{sync::Arc, vec, vec::Vec};
 use std::sync::OnceLock;
 
-use health_chain_consensus::ports::{BlockContext, Effect, ExecuteError, Executor, RewardRule};
+use health_chain_consensus::{
+    Epochs, Validator,
+    ports::{BlockContext, Effect, EvidenceCheck, ExecuteError, Executor, Offence, Rejection, RewardRule},
+    validators::VALIDATORS,
+};
 use health_chain_data::{
     Amount, Block, BlockId, Body, ChainId, Genesis, Header, Height, Input, Kind, Lock, OutPoint, Output, PublicKey,
-    SecretKey, Timestamp, TokenId, Transaction, Witness,
+    SecretKey, Signature, Timestamp, TokenId, Transaction, Witness, codec,
     ports::{ChainStore, ScalarHasher, SignatureClaim, SingleVerifier, Verifier},
     state::{Changes, MemoryStore, Overlay},
 };
 use health_chain_incentive::{
-    Funding, IncentiveParameters, Issuance, Ledger, Reward, Rewards, SingleKey, TokenRule, kinds, supply,
+    Funding, IncentiveParameters, Issuance, Ledger, Reward, Rewards, SingleKey, StakeParameters, TokenRule, kinds,
+    supply,
 };
 
 pub const EUR: TokenId = TokenId(1);
@@ -75,6 +80,40 @@ impl Executor for LedgerOnly {
     }
 }
 
+/// Epochs of the worlds with stake.
+pub const EPOCHS: Epochs = Epochs { blocks: 4, evidence_blocks: 10 };
+/// What a vote costs there.
+pub const UNIT: u64 = 10;
+pub const STAKE: StakeParameters =
+    StakeParameters { token: EUR, unit: Amount(UNIT), least_power: 5, slash_per_mille: 300 };
+
+/// The evidence of these tests: a height, and the offender's signature of it.
+pub struct Confession;
+
+impl Confession {
+    pub fn of(seed: u8, height: u32) -> Vec<u8> {
+        let signature = key(seed).sign(&health_chain_data::sha256(&height.to_le_bytes()), &[0; 32]);
+        [&key(seed).public_key().as_bytes()[..], &height.to_le_bytes(), signature.as_bytes()].concat()
+    }
+}
+
+impl EvidenceCheck for Confession {
+    fn offence(&self, evidence: &[u8], _: ChainId) -> Result<Offence, Rejection> {
+        let no_evidence = || Rejection { rule: "no-confession", source: "nobody has signed this".into() };
+        let (offender, rest) = evidence.split_first_chunk::<32>().ok_or_else(no_evidence)?;
+        let (height, signature) = rest.split_first_chunk::<4>().ok_or_else(no_evidence)?;
+        let offender = PublicKey::from_bytes(offender).map_err(|_| no_evidence())?;
+        let signature = Signature(signature.try_into().map_err(|_| no_evidence())?);
+        let message = health_chain_data::sha256(height);
+        offender.verify(&message, &signature).map_err(|_| no_evidence())?;
+        Ok(Offence { offender, height: Height(u32::from_le_bytes(*height)) })
+    }
+
+    fn signature_checks(&self) -> u32 {
+        1
+    }
+}
+
 /// An unspent output and where it is.
 pub type Owned = (OutPoint, Output);
 
@@ -91,7 +130,28 @@ impl World {
     pub fn new(reward: Reward) -> Self {
         let parameters = parameters(reward);
         let genesis = Genesis::new("test", Timestamp(1_000_000_000), vec![]).with(&parameters);
-        let ledger = Arc::new(Ledger::new(parameters, Arc::new(SingleKey)).unwrap());
+        Self::with(genesis, Ledger::new(parameters, Arc::new(SingleKey)).unwrap())
+    }
+
+    /// A world with stake, in which the keys with these seeds decide in the first hundred epochs.
+    pub fn staking(stake: StakeParameters, seeds: &[u8]) -> Self {
+        let parameters = parameters(Reward::Immediate);
+        let genesis = Genesis::new("test", Timestamp(1_000_000_000), vec![]).with(&parameters).with(&stake);
+        let ledger = Ledger::new(parameters, Arc::new(SingleKey)).unwrap();
+        let mut world = Self::with(genesis, ledger.with_stake(stake, Arc::new(Confession)).unwrap());
+        let set: Vec<Validator> =
+            seeds.iter().map(|seed| Validator { key: key(*seed).public_key(), power: 1 }).collect();
+        let mut changes = Changes::default();
+        changes.put(VALIDATORS, [], codec::encode(&EPOCHS));
+        for epoch in 0..100 {
+            changes.put(VALIDATORS, (epoch * EPOCHS.blocks + 1).to_be_bytes(), codec::encode(&set));
+        }
+        world.store.commit(&changes).unwrap();
+        world
+    }
+
+    fn with(genesis: Genesis, ledger: Ledger) -> Self {
+        let ledger = Arc::new(ledger);
         let rewards = Rewards::new(&ledger);
         let mut store = MemoryStore::default();
         let mut state = Overlay::new(&store);

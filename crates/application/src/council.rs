@@ -1,0 +1,100 @@
+//! The council: institutions that decide together on a consortium's blocks. Who belongs to it the council itself decides.
+//!
+//! An institution of the registry ([`crate::identities`]) is admitted, with a key for its votes and a number of them, or removed, by signatures of
+//! more than two thirds of the votes. One that is proven to have broken the engine's rules loses its seat without a vote, and its key
+//! gets none again; the council may admit the institution with another. All of it counts from the next epoch on, as the engine takes up what
+//! [`CouncilStake`] says of the state.
+
+mod error;
+mod operations;
+mod parameters;
+mod program;
+
+pub use error::CouncilError;
+use health_chain_consensus::{Validator, ports::StakeView};
+use health_chain_data::{
+    Height, PublicKey,
+    codec::{self, Wire},
+    ports::{StateView, StoreError},
+    state::read,
+};
+pub use operations::{Admit, Ballot, Remove};
+pub use parameters::{CouncilParameters, Founder, ParametersError};
+pub use program::CouncilProgram;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    identities::{InstitutionId, institution},
+    limits::MAX_SEATS,
+    tables::{COUNCIL, STRUCK_KEYS},
+};
+
+/// Who belongs to the council, as it stands now.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Council {
+    /// Decisions so far; the next one carries the number after it.
+    pub seq: u64,
+    /// The seats, in the order in which they were taken. A ballot names its seat by the position here.
+    #[serde(deserialize_with = "codec::at_most::<MAX_SEATS, _, _>")]
+    pub seats: Vec<Seat>,
+}
+
+/// One institution's place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Seat {
+    /// Whose it is.
+    pub institution: InstitutionId,
+    /// The key that signs its votes, on blocks and in the council.
+    pub key: PublicKey,
+    /// How many it has.
+    pub power: u32,
+}
+
+impl Wire for Council {
+    const MAX_BYTES: usize = 10 + 1 + MAX_SEATS * (32 + 32 + 5);
+}
+
+impl Council {
+    /// The council, empty where the chain has none.
+    ///
+    /// # Errors
+    /// Where the state can't be read.
+    pub fn read(view: &dyn StateView) -> Result<Self, StoreError> {
+        Ok(read(view, COUNCIL, &[])?.unwrap_or_default())
+    }
+
+    fn power(&self) -> u64 {
+        self.seats.iter().map(|seat| u64::from(seat.power)).sum()
+    }
+}
+
+/// The height of the offence for which a key lost its seat for good.
+///
+/// # Errors
+/// Where the state can't be read.
+pub fn struck(view: &dyn StateView, key: &PublicKey) -> Result<Option<Height>, StoreError> {
+    Ok(read::<Struck>(view, STRUCK_KEYS, key.as_bytes())?.map(|struck| struck.0))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+struct Struck(Height);
+
+impl Wire for Struck {
+    const MAX_BYTES: usize = 5;
+}
+
+/// Who decides by a seat in the council: the [`StakeView`] of consortia. An institution that the registry has dismissed does not.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CouncilStake;
+
+impl StakeView for CouncilStake {
+    fn validators(&self, state: &dyn StateView) -> Result<Vec<Validator>, StoreError> {
+        let mut list = Vec::new();
+        for Seat { institution: id, key, power } in Council::read(state)?.seats {
+            if institution(state, &id)?.is_some_and(|institution| institution.retired_at.is_none()) {
+                list.push(Validator { key, power });
+            }
+        }
+        Ok(list)
+    }
+}
