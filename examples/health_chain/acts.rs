@@ -19,7 +19,7 @@ use crate::{
     Failure, Record, ensure,
     people::{Party, agree, mine_blocks, mine_until, wait_until},
     report::Report,
-    setup::{EURO, Network, Role, entropy},
+    setup::{Consensus, EURO, Network, Role, entropy},
 };
 
 /// Steps of the whole example.
@@ -42,17 +42,20 @@ impl Cast {
     }
 }
 
-pub(crate) fn play(record: Record) -> Result<(), Failure> {
+pub(crate) fn play(record: Record, consensus: Consensus) -> Result<(), Failure> {
     let home = tempfile::tempdir()?;
     let mut report = Report::new(STEPS);
-    let mut cast = raise_the_curtain(home.path(), &mut report)?;
+    let mut cast = raise_the_curtain(home.path(), consensus, &mut report)?;
     accredit(&cast, &mut report)?;
     mint(&cast, &mut report)?;
     let object = records::issue_and_store(&cast, &record, &mut report)?;
     let mut shared = records::share_for_a_price(&cast, object, &record, &mut report)?;
     records::show_who_has_read(&cast, &shared, &mut report)?;
     attacks::cheat(&cast, &shared, &mut report)?;
-    chain::compete(&cast, &mut shared, &mut report)?;
+    match consensus {
+        Consensus::Pow => chain::compete(&cast, &mut shared, &mut report)?,
+        Consensus::Bft | Consensus::Pos => chain::compete_in_vain(&cast, &mut shared, &mut report)?,
+    }
     records::revoke(&cast, &shared, &mut report)?;
     records::rotate(&cast, &shared, &record, &mut report)?;
     chain::kill_and_reopen(&mut cast, &mut report)?;
@@ -63,9 +66,9 @@ pub(crate) fn play(record: Record) -> Result<(), Failure> {
     Ok(())
 }
 
-fn raise_the_curtain(home: &Path, report: &mut Report) -> Result<Cast, Failure> {
+fn raise_the_curtain(home: &Path, consensus: Consensus, report: &mut Report) -> Result<Cast, Failure> {
     report.step("three nodes on QUIC, each with its own store");
-    let network = Network::new()?;
+    let network = Network::new(consensus)?;
     let hospital = Party::start(&network, home.join("hospital"), Role::Miner, &[])?;
     let patient = Party::start(&network, home.join("patient"), Role::Follower, &[hospital.address()])?;
     let peers = [hospital.address(), patient.address()];

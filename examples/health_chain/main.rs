@@ -2,7 +2,7 @@
 //! revocation, and what happens when somebody cheats, branches compete, or a node dies.
 //!
 //! Three nodes, each with its own folder on disk, talk QUIC on loopback. Run it with
-//! `cargo run --release --example health_chain [-- --record FILE]`. It exits non-zero if any step is not as it should be.
+//! `cargo run --release --example health_chain [-- --consensus pow|bft|pos] [--record FILE]`. It exits non-zero if any step is not as it should be.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to a person")]
 
@@ -17,16 +17,19 @@ use std::{env, error::Error, fs, path::PathBuf, process::ExitCode, time::SystemT
 use health_chain::data::Millis;
 use tracing_subscriber::EnvFilter;
 
+use crate::setup::Consensus;
+
 /// Whatever went wrong; the example's own checks say it in words.
 type Failure = Box<dyn Error + Send + Sync>;
 
 const USAGE: &str = "\
-usage: health_chain [--record FILE]
+usage: health_chain [--consensus pow|bft|pos] [--record FILE]
 
 Runs a health chain of three nodes on this machine and takes one medical record through its whole life.
 
-  --record FILE   the record; without it a synthetic FHIR R4 bundle that comes with the project
-  --help          this text
+  --consensus ENGINE  pow (proof of work, the default), bft (agreement) or pos (stake)
+  --record FILE       the record; without it a synthetic FHIR R4 bundle that comes with the project
+  --help              this text
 
 HEALTH_CHAIN_LOG=info shows what the nodes log.";
 
@@ -46,20 +49,31 @@ fn main() -> ExitCode {
     if let Some(folder) = victim::folder() {
         return exit(victim::run(&folder));
     }
-    let mut arguments = env::args().skip(1);
-    let file = match (arguments.next().as_deref(), arguments.next(), arguments.next()) {
-        (None, ..) => None,
-        (Some("--record"), Some(file), None) => Some(PathBuf::from(file)),
-        (Some("--help" | "-h"), None, _) => {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let Some((file, consensus)) = options(&arguments) else {
+        if matches!(&arguments[..], [only] if only == "--help" || only == "-h") {
             println!("{USAGE}");
             return ExitCode::SUCCESS;
         }
-        _ => {
-            eprintln!("{USAGE}");
-            return ExitCode::FAILURE;
-        }
+        eprintln!("{USAGE}");
+        return ExitCode::FAILURE;
     };
-    exit(read(file).and_then(acts::play))
+    exit(read(file).and_then(|record| acts::play(record, consensus)))
+}
+
+fn options(arguments: &[String]) -> Option<(Option<PathBuf>, Consensus)> {
+    let (pairs, []) = arguments.as_chunks::<2>() else { return None };
+    let (mut file, mut consensus) = (None, Consensus::Pow);
+    for [option, value] in pairs {
+        match (option.as_str(), value.as_str()) {
+            ("--record", path) => file = Some(PathBuf::from(path)),
+            ("--consensus", "pow") => consensus = Consensus::Pow,
+            ("--consensus", "bft") => consensus = Consensus::Bft,
+            ("--consensus", "pos") => consensus = Consensus::Pos,
+            _ => return None,
+        }
+    }
+    Some((file, consensus))
 }
 
 fn read(file: Option<PathBuf>) -> Result<Record, Failure> {

@@ -4,6 +4,7 @@ use std::{net::SocketAddr, num::NonZeroUsize, path::Path, sync::Arc, thread::ava
 
 use health_chain::{
     application::{
+        council::{self, CouncilParameters, CouncilProgram, CouncilStake},
         gateway::{Gateway, GatewayParts},
         identities::{self, Identities},
         node::{Node, NodeBuilder, ParallelVerifier},
@@ -12,9 +13,11 @@ use health_chain::{
         records::Records,
         wallet::Wallet,
     },
-    consensus::{Chain, OpenError, Parts, Solo, SoloParameters, ports::Engine},
+    consensus::{Chain, OpenError, Parts, Solo, SoloParameters, Validator, ports::Engine},
+    consensus_bft::{self, Bft, BftError, BftParameters, Equivocation},
+    consensus_pos::{self, PosError, PosParameters, ProofOfStake},
     consensus_pow::{self, Miner, PowParameters, ProofOfWork, Retarget, Seal, Target},
-    contract::{Contracts, RegistryError, Scripts},
+    contract::{Contracts, RegistryError, Scripts, ports::Program},
     data::{
         Genesis, Lock, PublicKey, SecretKey, Timestamp,
         ports::{BatchHasher, ChainStore, Verifier},
@@ -22,7 +25,7 @@ use health_chain::{
     },
     data_simd::{LaneHasher, LaneVerifier},
     data_sled::SledStore,
-    incentive::{self, Ledger, Rewards, TokenRule},
+    incentive::{self, BondedStake, Ledger, Rewards, StakeParameters, TokenRule, stake::StakeParametersError},
     network::{Address, PeerId, Transport},
     network_quic::{QuicConfig, QuicTransport, peer_id},
 };
@@ -32,7 +35,7 @@ use crate::{
     config::Config,
     failure::Failure,
     folder::{self, Folder},
-    genesis_file::{ConsensusRules, GenesisFile},
+    genesis_file::{ConsensusRules, FounderEntry, GenesisFile},
     secrets,
     text::{CompactText, KeyText},
 };
@@ -66,6 +69,18 @@ pub(crate) enum ComposeError {
     /// Proof of work.
     #[error("consensus")]
     Pow(#[from] consensus_pow::ParametersError),
+    /// Validators.
+    #[error("consensus")]
+    Bft(#[from] consensus_bft::ParametersError),
+    /// Validators by stake.
+    #[error("consensus")]
+    Pos(#[from] consensus_pos::ParametersError),
+    /// What is bonded.
+    #[error("consensus: stake")]
+    Stake(#[from] StakeParametersError),
+    /// The first seats.
+    #[error("consensus: the council")]
+    Council(#[from] council::ParametersError),
     /// The first block is easier than any block may be.
     #[error("consensus: the first target is easier than the easiest one")]
     FirstTarget,
@@ -102,10 +117,11 @@ pub(crate) const fn development_solo(owner: PublicKey) -> ConsensusRules {
 }
 
 /// The engine that a genesis document names, with its parameters.
-#[derive(Clone, Copy)]
 enum EngineRules {
     Pow(PowParameters),
     Solo(SoloParameters),
+    Bft(BftParameters, CouncilParameters),
+    Pos(PosParameters, StakeParameters),
 }
 
 impl Rules {
@@ -118,11 +134,20 @@ impl Rules {
         let genesis = match &engine {
             EngineRules::Pow(parameters) => genesis.with(parameters),
             EngineRules::Solo(parameters) => genesis.with(parameters),
+            EngineRules::Bft(parameters, council) => genesis.with(parameters).with(council),
+            EngineRules::Pos(parameters, stake) => genesis.with(parameters).with(stake),
         };
         let tokens = incentive.tokens.clone();
-        let ledger = Ledger::new(incentive, Arc::new(Scripts))?;
+        let mut ledger = Ledger::new(incentive, Arc::new(Scripts))?;
+        let mut programs: Vec<Arc<dyn Program>> = vec![Arc::new(Records), Arc::new(Identities::new(application)?)];
+        match &engine {
+            EngineRules::Pow(_) | EngineRules::Solo(_) => {}
+            EngineRules::Bft(_, council) => {
+                programs.push(Arc::new(CouncilProgram::new(council.clone(), Arc::new(Equivocation))?));
+            }
+            EngineRules::Pos(_, stake) => ledger = ledger.with_stake(*stake, Arc::new(Equivocation))?,
+        }
         let rewards = Arc::new(Rewards::new(&ledger));
-        let programs = vec![Arc::new(Records) as _, Arc::new(Identities::new(application)?) as _];
         let executor = Arc::new(Contracts::new(ledger, programs)?);
         let rules = Self { genesis, tokens, engine, executor, rewards };
         rules.chain(Box::new(MemoryStore::default()))?;
@@ -140,7 +165,7 @@ impl Rules {
     pub(crate) fn chain(&self, store: Box<dyn ChainStore>) -> Result<Chain, OpenError> {
         let parts = Parts {
             store,
-            engine: self.engine.follower(),
+            engine: self.engine.follower(&self.genesis),
             executor: Arc::clone(&self.executor) as _,
             reward: Arc::clone(&self.rewards) as _,
             verifier: verifier(),
@@ -154,6 +179,18 @@ impl EngineRules {
     /// The engine's parameters, and the genesis block's seal in the form that the engine expects.
     fn read(rules: &ConsensusRules) -> Result<(Self, Vec<u8>), ComposeError> {
         match *rules {
+            ConsensusRules::Bft { pace, epochs, ref founders } => {
+                let parameters = pace.parameters(epochs, founders.iter().map(FounderEntry::validator).collect());
+                parameters.check()?;
+                let council = CouncilParameters { founders: founders.iter().map(FounderEntry::founder).collect() };
+                Ok((Self::Bft(parameters, council), Vec::new()))
+            }
+            ConsensusRules::Pos { pace, epochs, stake, ref founders } => {
+                let founders = founders.iter().map(|founder| Validator { key: founder.0, power: 1 }).collect();
+                let parameters = PosParameters(pace.parameters(epochs, founders));
+                parameters.check()?;
+                Ok((Self::Pos(parameters, stake.parameters()), Vec::new()))
+            }
             ConsensusRules::Solo { authority, interval_seconds } => {
                 Ok((Self::Solo(SoloParameters { authority: authority.0, interval_seconds }), Vec::new()))
             }
@@ -170,29 +207,52 @@ impl EngineRules {
     }
 
     /// An engine that judges blocks and makes none.
-    fn follower(self) -> Box<dyn Engine> {
+    fn follower(&self, genesis: &Genesis) -> Box<dyn Engine> {
         match self {
-            Self::Pow(parameters) => Box::new(pow(ProofOfWork::follower(parameters))),
-            Self::Solo(parameters) => Box::new(Solo::follower(parameters)),
+            Self::Pow(parameters) => Box::new(pow(ProofOfWork::follower(*parameters))),
+            Self::Solo(parameters) => Box::new(Solo::follower(*parameters)),
+            Self::Bft(..) => Box::new(bft(Bft::follower(genesis)).with_stakes(Arc::new(CouncilStake))),
+            Self::Pos(_, stake) => Box::new(pos(ProofOfStake::follower(genesis, bonded(stake)))),
         }
     }
 
     /// An engine that makes blocks in the name of `owner`.
-    fn maker(self, owner: &SecretKey) -> Result<Box<dyn Engine>, Failure> {
+    fn maker(&self, genesis: &Genesis, owner: &SecretKey) -> Result<Box<dyn Engine>, Failure> {
+        let signer = Box::new(copy(owner));
         match self {
-            Self::Pow(parameters) => Ok(Box::new(pow(ProofOfWork::miner(parameters)))),
+            Self::Pow(parameters) => Ok(Box::new(pow(ProofOfWork::miner(*parameters)))),
             Self::Solo(parameters) if parameters.authority == owner.public_key() => {
-                Ok(Box::new(Solo::authority(parameters, Box::new(copy(owner)))))
+                Ok(Box::new(Solo::authority(*parameters, signer)))
             }
             Self::Solo(SoloParameters { authority, .. }) => {
-                Err(Failure::NotTheAuthority { authority, owner: owner.public_key() })
+                Err(Failure::NotTheAuthority { authority: *authority, owner: owner.public_key() })
             }
+            Self::Bft(..) => match Bft::validator(genesis, signer) {
+                Err(BftError::NoValidator { key }) => Err(Failure::NotAValidator { owner: key }),
+                engine => Ok(Box::new(bft(engine).with_stakes(Arc::new(CouncilStake)))),
+            },
+            Self::Pos(_, stake) => Ok(Box::new(pos(ProofOfStake::validator(genesis, bonded(stake), signer)))),
         }
     }
 }
 
+/// Parameters that were checked when they were read.
+const CHECKED: &str = "the parameters were checked when they were read";
+
+fn bft(engine: Result<Bft, BftError>) -> Bft {
+    engine.expect(CHECKED)
+}
+
+fn pos(engine: Result<ProofOfStake, PosError>) -> ProofOfStake {
+    engine.expect(CHECKED)
+}
+
+fn bonded(stake: &StakeParameters) -> Arc<BondedStake> {
+    Arc::new(BondedStake::new(*stake))
+}
+
 fn pow(engine: Result<ProofOfWork, consensus_pow::ParametersError>) -> ProofOfWork {
-    engine.expect("the parameters were checked when they were read")
+    engine.expect(CHECKED)
 }
 
 /// Opens everything in the folder and starts its node, with an engine that makes blocks if it is to.
@@ -203,7 +263,8 @@ pub(crate) fn start(folder: &Folder, config: &Config, makes_blocks: bool) -> Res
     let owner = secrets::identity(&words)?;
     // First of all, so that a second process on the folder is told just that.
     let store = open_store(&folder.chain())?;
-    let engine = if makes_blocks { rules.engine.maker(&owner)? } else { rules.engine.follower() };
+    let engine =
+        if makes_blocks { rules.engine.maker(&rules.genesis, &owner)? } else { rules.engine.follower(&rules.genesis) };
     let payout = if makes_blocks {
         let lock = Wallet::open(open_store(&folder.wallet())?, &words, "")?.new_lock()?;
         Some((Arc::clone(&rules.rewards), lock))
@@ -221,6 +282,10 @@ pub(crate) fn start(folder: &Folder, config: &Config, makes_blocks: bool) -> Res
         .listen(Address(address.to_string()))
         .peers(config.connect.iter().map(|peer| Address(peer.to_string())).collect())
         .service(Box::new(gateway));
+    let builder = match config.checkpoint {
+        Some(checkpoint) => builder.checkpoint(checkpoint.0),
+        None => builder,
+    };
     let builder = if makes_blocks {
         let threads = match config.mining_threads {
             0 => available_parallelism().map_or(1, usize::from),

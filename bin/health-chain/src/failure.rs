@@ -102,6 +102,9 @@ pub(crate) enum Failure {
     /// Another one makes this chain's blocks.
     #[error("only the authority {authority} makes blocks on this chain, and this node's owner is {owner}")]
     NotTheAuthority { authority: PublicKey, owner: PublicKey },
+    /// The validators are others, for good.
+    #[error("only the chain's validators agree on its blocks, and this node's owner {owner} is none and never will be")]
+    NotAValidator { owner: PublicKey },
     /// The running node does not say where it stands.
     #[error("a node runs on {}, but does not answer at {address}", .folder.display())]
     Inquiry {
@@ -175,7 +178,9 @@ impl Failure {
                 "genesis.toml was changed after the first block: put the old one back, or move the folder's chain away"
                     .into()
             }
-            Self::NotTheAuthority { .. } => "run this node without making blocks: health-chain run".into(),
+            Self::NotTheAuthority { .. } | Self::NotAValidator { .. } => {
+                "run this node without making blocks: health-chain run".into()
+            }
             Self::Inquiry { .. } => "look at the node's own log; it may have just started".into(),
             Self::UnknownPort(_) => "name a port in config.toml (`listen`), or see the node's log".into(),
             Self::Stopped(_) => {

@@ -1,10 +1,14 @@
 //! `genesis.toml`: what all nodes of a chain agree on, as people read and write it.
 
 use health_chain::{
-    application::identities::{ApplicationParameters, InitialInstitution},
-    consensus::ConsensusParameters,
-    data::{PublicKey, TokenId},
-    incentive::{IncentiveParameters, Reward, TokenRule},
+    application::{
+        council::Founder,
+        identities::{ApplicationParameters, InitialInstitution},
+    },
+    consensus::{ConsensusParameters, Epochs, Validator},
+    consensus_bft::BftParameters,
+    data::{Amount, PublicKey, TokenId},
+    incentive::{IncentiveParameters, Reward, StakeParameters, TokenRule},
 };
 use serde::{Deserialize, Serialize};
 
@@ -34,7 +38,7 @@ pub(crate) struct GenesisFile {
 }
 
 /// How blocks are made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "engine", rename_all = "kebab-case", rename_all_fields = "snake_case", deny_unknown_fields)]
 pub(crate) enum ConsensusRules {
     /// Whoever finds a hash below the target.
@@ -55,6 +59,78 @@ pub(crate) enum ConsensusRules {
         /// Time between blocks, in seconds.
         interval_seconds: u32,
     },
+    /// Institutions agree on every block; who belongs to them their council decides.
+    Bft {
+        /// How fast they agree.
+        pace: Pace,
+        /// When the council's decisions count.
+        epochs: EpochEntry,
+        /// Who decides at first.
+        founders: Vec<FounderEntry>,
+    },
+    /// Whoever has bonded tokens agrees on every block.
+    Pos {
+        /// How fast they agree.
+        pace: Pace,
+        /// When bonds count, and how long they stay.
+        epochs: EpochEntry,
+        /// What is bonded, and what is lost.
+        stake: StakeEntry,
+        /// Keys that decide until enough is bonded.
+        founders: Vec<KeyText>,
+    },
+}
+
+/// How fast validators agree, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Pace {
+    /// Rest after a block.
+    interval_millis: u32,
+    /// How long a proposal may take.
+    propose_millis: u32,
+    /// How long votes may take.
+    vote_millis: u32,
+    /// How much longer with each round.
+    round_millis: u32,
+    /// Until a validator that waits repeats itself.
+    rebroadcast_millis: u32,
+}
+
+/// When sets of validators change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EpochEntry {
+    /// After every so many blocks; 0 for never.
+    blocks: u32,
+    /// For how many blocks validators answer for what they said, and bonds stay after notice.
+    evidence_blocks: u32,
+}
+
+/// What is bonded, and what is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StakeEntry {
+    /// The id of the token.
+    token: u32,
+    /// What one vote costs.
+    unit: u64,
+    /// Votes that all bonds together must have to count.
+    least_power: u64,
+    /// What an offender loses, in thousandths.
+    slash_per_mille: u16,
+}
+
+/// A first seat in the council.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FounderEntry {
+    /// Key of one of the institutions below.
+    institution: KeyText,
+    /// The key that signs its votes: its node's identity.
+    key: KeyText,
+    /// How many it has.
+    power: u32,
 }
 
 /// Caps on a block.
@@ -118,6 +194,12 @@ pub(crate) struct InstitutionEntry {
 
 /// The euro, by its number in ISO 4217.
 const EURO: u32 = 978;
+/// Votes for the development chain's bonds to count: a thousand euros.
+const DEVELOPMENT_LEAST_POWER: u64 = 10;
+/// A hundred euros, in cents.
+const DEVELOPMENT_UNIT: u64 = 10_000;
+/// Few enough to see a set change.
+const DEVELOPMENT_EPOCHS: EpochEntry = EpochEntry { blocks: 10, evidence_blocks: 100 };
 /// Few enough to see a reward spent.
 const DEVELOPMENT_MATURITY_BLOCKS: u32 = 10;
 
@@ -125,7 +207,8 @@ const HEADING: &str = "\
 # What all nodes of this chain agree on. The chain's id is a hash over it: whoever changes anything here begins another chain,
 # so it can be changed only before the first block, and everybody who joins needs exactly this file.
 #
-# [consensus]      how blocks are made: engine \"pow\" (proof of work) or \"solo\" (one authority signs every block)
+# [consensus]      how blocks are made: engine \"pow\" (proof of work: public), \"pos\" (bonded stake: public), \"bft\" (institutions
+#                  agree: a consortium) or \"solo\" (one authority signs every block: private)
 # [block]          caps on a block
 # [fees]           the token in which fees are paid, and what a block's maker may take of them (\"immediate\" or \"smoothed\")
 # [accreditation]  who admits institutions, and how many of them must sign
@@ -133,6 +216,73 @@ const HEADING: &str = "\
 # [[institutions]] institutions admitted from the start: name and key
 
 ";
+
+impl ConsensusRules {
+    /// One institution, the owner's, with the only seat.
+    pub(crate) fn development_bft(owner: PublicKey) -> Self {
+        let founder = FounderEntry { institution: KeyText(owner), key: KeyText(owner), power: 1 };
+        Self::Bft { pace: Pace::of(&BftParameters::equal([])), epochs: DEVELOPMENT_EPOCHS, founders: vec![founder] }
+    }
+
+    /// The owner decides until euros are bonded.
+    pub(crate) fn development_pos(owner: PublicKey) -> Self {
+        let stake = StakeEntry {
+            token: EURO,
+            unit: DEVELOPMENT_UNIT,
+            least_power: DEVELOPMENT_LEAST_POWER,
+            slash_per_mille: 500,
+        };
+        let pace = Pace::of(&BftParameters::equal([]));
+        Self::Pos { pace, epochs: DEVELOPMENT_EPOCHS, stake, founders: vec![KeyText(owner)] }
+    }
+}
+
+impl Pace {
+    const fn of(parameters: &BftParameters) -> Self {
+        Self {
+            interval_millis: parameters.interval_millis,
+            propose_millis: parameters.propose_millis,
+            vote_millis: parameters.vote_millis,
+            round_millis: parameters.round_millis,
+            rebroadcast_millis: parameters.rebroadcast_millis,
+        }
+    }
+
+    /// The engine's parameters.
+    pub(crate) const fn parameters(self, epochs: EpochEntry, validators: Vec<Validator>) -> BftParameters {
+        BftParameters {
+            validators,
+            epochs: Epochs { blocks: epochs.blocks, evidence_blocks: epochs.evidence_blocks },
+            interval_millis: self.interval_millis,
+            propose_millis: self.propose_millis,
+            vote_millis: self.vote_millis,
+            round_millis: self.round_millis,
+            rebroadcast_millis: self.rebroadcast_millis,
+        }
+    }
+}
+
+impl FounderEntry {
+    pub(crate) const fn validator(&self) -> Validator {
+        Validator { key: self.key.0, power: self.power }
+    }
+
+    pub(crate) const fn founder(&self) -> Founder {
+        Founder { institution: self.institution.0, key: self.key.0, power: self.power }
+    }
+}
+
+impl StakeEntry {
+    /// Section "stake" of the genesis document.
+    pub(crate) const fn parameters(self) -> StakeParameters {
+        StakeParameters {
+            token: TokenId(self.token),
+            unit: Amount(self.unit),
+            least_power: self.least_power,
+            slash_per_mille: self.slash_per_mille,
+        }
+    }
+}
 
 impl GenesisFile {
     /// A chain to develop on, where `owner` admits institutions, is admitted, and mints euros.
@@ -238,7 +388,9 @@ mod tests {
             easiest_target: CompactText(0x207f_ffff),
         });
         let solo = sample(|authority| ConsensusRules::Solo { authority, interval_seconds: 5 });
-        for file in [pow, solo] {
+        let bft = sample(|owner| ConsensusRules::development_bft(owner.0));
+        let pos = sample(|owner| ConsensusRules::development_pos(owner.0));
+        for file in [pow, solo, bft, pos] {
             let text = file.to_file().unwrap();
             assert_eq!(toml::from_str::<GenesisFile>(&text).unwrap(), file, "{text}");
         }

@@ -1,6 +1,9 @@
 //! Values as they stand in files that people read and write.
 
-use health_chain::data::PublicKey;
+use health_chain::{
+    consensus::Checkpoint,
+    data::{BlockId, Hash, Height, PublicKey},
+};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -14,6 +17,11 @@ pub(crate) struct KeyText(pub(crate) PublicKey);
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct CompactText(pub(crate) u32);
 
+/// A block by height and id, as `HEIGHT:` and 64 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct CheckpointText(pub(crate) Checkpoint);
+
 /// Why text is not what it should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -24,6 +32,9 @@ pub(crate) enum TextError {
     /// The digits are no key.
     #[error("these digits are not a public key of secp256k1")]
     NotOnCurve,
+    /// Not a height and the digits of an id.
+    #[error("a checkpoint is written as a height, a colon and the 64 hexadecimal digits of a block's id")]
+    Checkpoint,
     /// Not the digits of a target.
     #[error("a target is written as 0x and eight hexadecimal digits")]
     CompactDigits,
@@ -42,6 +53,23 @@ impl TryFrom<String> for KeyText {
 impl From<KeyText> for String {
     fn from(key: KeyText) -> Self {
         key.0.to_string()
+    }
+}
+
+impl TryFrom<String> for CheckpointText {
+    type Error = TextError;
+
+    fn try_from(text: String) -> Result<Self, TextError> {
+        let (height, id) = text.split_once(':').ok_or(TextError::Checkpoint)?;
+        let height = height.parse().map(Height).map_err(|_| TextError::Checkpoint)?;
+        let block = Hash::from_hex(id).map(BlockId).ok_or(TextError::Checkpoint)?;
+        Ok(Self(Checkpoint { height, block }))
+    }
+}
+
+impl From<CheckpointText> for String {
+    fn from(CheckpointText(Checkpoint { height, block }): CheckpointText) -> Self {
+        format!("{height}:{block}")
     }
 }
 
@@ -72,6 +100,11 @@ mod tests {
         assert_eq!(KeyText::try_from(key.clone()).map(String::from), Ok(key.clone()));
         assert_eq!(KeyText::try_from(key[1..].to_owned()), Err(TextError::KeyDigits));
         assert_eq!(KeyText::try_from("ff".repeat(32)), Err(TextError::NotOnCurve));
+        let checkpoint = format!("12:{key}");
+        assert_eq!(CheckpointText::try_from(checkpoint.clone()).map(String::from), Ok(checkpoint.clone()));
+        for bad in ["", "12", &checkpoint[1..][1..], &checkpoint[..checkpoint.len() - 1], "-1:00"] {
+            assert_eq!(CheckpointText::try_from(bad.to_owned()), Err(TextError::Checkpoint), "{bad}");
+        }
         let target = "0x1d00ffff".to_owned();
         assert_eq!(CompactText::try_from(target.clone()), Ok(CompactText(0x1d00_ffff)));
         assert_eq!(String::from(CompactText(0x1d00_ffff)), target);

@@ -114,6 +114,21 @@ fn the_authority_of_a_chain_makes_its_blocks_and_nobody_else_does() {
 }
 
 #[test]
+fn one_node_makes_public_private_and_consortium_chains() {
+    for engine in ["pos", "bft"] {
+        let home = Home::new();
+        succeed(&home.init(&["--consensus", engine]));
+        succeed(&home.output(&["mine", "--blocks", "2"]));
+        assert_eq!(home.status()["height"], 2, "{engine}");
+
+        // Whoever joins checks the blocks, and is not among those who agree on them yet.
+        let other = Home::new();
+        succeed(&other.init(&["--genesis", home.file("genesis.toml").to_str().unwrap()]));
+        assert_eq!(other.status()["chain"], home.status()["chain"], "{engine}");
+    }
+}
+
+#[test]
 fn malformed_files_are_named_with_the_line() {
     let home = Home::easy();
     let config = fs::read_to_string(home.file("config.toml")).unwrap();

@@ -90,7 +90,7 @@ pub enum NodeEvent {
         /// Its id.
         id: TxId,
     },
-    /// This node made a block.
+    /// This node made a block, or was among those who agreed on it.
     Mined {
         /// Its id.
         id: BlockId,

@@ -103,6 +103,11 @@ impl Genesis {
         codec::decode(&bytes.0).map_err(|source| GenesisError::Section { section, source })
     }
 
+    /// Whether there is a section of this name.
+    pub fn has_section(&self, section: &str) -> bool {
+        self.sections.contains_key(section)
+    }
+
     /// Checks the limits that the encoding itself does not.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use health_chain::{
-    application::payload::Payload,
+    application::{node::SubmitError, payload::Payload},
     consensus::{Accepted, Chain, EngineInput, ports::Action, verify::BLOCK_VERSION},
     data::{
         Block, Body, Header, Height,
@@ -52,6 +52,29 @@ pub(crate) fn compete(cast: &Cast, shared: &mut Shared, report: &mut Report) -> 
     mine_until(&cast.hospital, &cast.network, "the grant is back", granted)?;
     agree(&cast.all())?;
     report.done(&format!("{lighter} blocks gave way to {heavier}; grant gone, then back"), Some(bytes));
+    Ok(())
+}
+
+/// Where blocks are agreed on, no branch competes: what was decided is final.
+pub(crate) fn compete_in_vain(cast: &Cast, shared: &mut Shared, report: &mut Report) -> Result<(), Failure> {
+    report.step("a competing branch is refused, because what was decided is final");
+    let (_, fork) = cast.hospital.tip()?;
+    let share = share_with_clinic(cast, shared)?;
+    let (object, grantee) = (shared.object, share.operation.terms.grantee);
+    let bytes = cast.patient.publish(&cast.network, share.operation.transaction())?;
+    let granted = || Ok(grant_state(&cast.institute, object, grantee)?.is_some());
+    mine_until(&cast.hospital, &cast.network, "the clinic may read", granted)?;
+    agree(&cast.all())?;
+    let mut rival = cast.institute.look(move |chain, _| {
+        let id = chain.block_id_at(fork.next()).ok_or("a block is missing")?;
+        Ok(chain.block(&id)?.ok_or("a block is missing")?)
+    })?;
+    rival.header.time = rival.header.time.saturating_add(1);
+    let refused = cast.institute.node().submit_block(rival)?;
+    let is_final = |error: &SubmitError| matches!(error, SubmitError::Block(error) if error.rule() == "final-block");
+    ensure(refused.as_ref().is_err_and(is_final), "another block at a decided height is refused")?;
+    ensure(granted()?, "the grant stays")?;
+    report.done("nothing gave way", Some(bytes));
     Ok(())
 }
 

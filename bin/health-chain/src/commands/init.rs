@@ -14,7 +14,7 @@ use crate::{
     config::{Config, DEFAULT_LISTEN},
     failure::Failure,
     folder::{self, Folder, Made, Readers},
-    genesis_file::GenesisFile,
+    genesis_file::{ConsensusRules, GenesisFile},
     secrets,
 };
 
@@ -25,7 +25,8 @@ pub(crate) struct Options {
     #[arg(long, default_value = "development", conflicts_with = "genesis")]
     network: String,
 
-    /// How blocks of the new chain are made: pow is proof of work, solo is by the owner of this folder alone.
+    /// How blocks of the new chain are made: pow is proof of work, pos by whoever has bonded tokens, bft by agreement of institutions, solo
+    /// by the owner of this folder alone. Until others join, the owner makes them alone in all four.
     #[arg(long, value_enum, default_value_t = Consensus::Pow, conflicts_with = "genesis")]
     consensus: Consensus,
 
@@ -49,6 +50,8 @@ pub(crate) struct Options {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Consensus {
     Pow,
+    Pos,
+    Bft,
     Solo,
 }
 
@@ -71,6 +74,8 @@ pub(crate) fn run(folder: &Folder, options: Options, out: &mut impl Write) -> Re
         None => {
             let consensus = match options.consensus {
                 Consensus::Pow => compose::development_pow(),
+                Consensus::Pos => ConsensusRules::development_pos(owner),
+                Consensus::Bft => ConsensusRules::development_bft(owner),
                 Consensus::Solo => compose::development_solo(owner),
             };
             let file = GenesisFile::development(options.network, now()?, consensus, owner);

@@ -396,7 +396,7 @@ impl Core {
                     Step::Proposal(block) => {
                         pending.push_back(self.drive(EngineInput::Proposal(block)));
                     }
-                    Step::Publish(block) => self.publish_block(block),
+                    Step::Publish(block) | Step::Engine(EngineAction::Decided(block)) => self.publish_block(block),
                     Step::Engine(EngineAction::Broadcast(bytes)) => {
                         let actions = self.network.broadcast_engine(&bytes);
                         self.carry_out(actions);
@@ -405,7 +405,6 @@ impl Core {
                         let actions = self.network.relay_engine(&bytes);
                         self.carry_out(actions);
                     }
-                    Step::Engine(EngineAction::Decided(block)) => self.publish_decided(block),
                     Step::Engine(EngineAction::Accuse(accusation)) => {
                         self.accuse(accusation);
                     }
@@ -428,6 +427,7 @@ impl Core {
         self.publish(vec![NodeEvent::Accused { accusation }]);
     }
 
+    /// Takes a block that the engine has sealed, or that the engines have agreed on: that one may have come from a peer already.
     fn publish_block(&mut self, block: Block) {
         let id = block.id();
         // The cycle begins the next block as soon as the tip has moved, so it is put aside before the last one.
@@ -452,15 +452,6 @@ impl Core {
         }
         if paused.is_some() {
             self.cycle = paused;
-        }
-    }
-
-    /// A block that the engines agreed on may have come from a peer already.
-    fn publish_decided(&mut self, block: Block) {
-        let id = block.id();
-        match self.submit_block(block) {
-            Ok(accepted) => debug!(%id, ?accepted, "block decided"),
-            Err(error) => error!(%id, %error, "decided block refused"),
         }
     }
 
