@@ -43,7 +43,9 @@ use health_chain::{
         notary::{NOTARIZE, Notarization, Notary},
         ports::{NoProgram, Program},
         quorum::SignerSignature,
+        release::{Beneficiary, Condition, Deposit, Open, Release, Renew, Withdraw},
         scripts::Template,
+        sharing::deal,
     },
     data::{
         Amount, BlockId, ChainId, Genesis, Hash, Height, Input, Kind, Lock, SecretKey, Signature, Timestamp,
@@ -53,6 +55,7 @@ use health_chain::{
         ports::{ChainStore, ScalarHasher, SignatureClaim, SingleVerifier, StateView},
         sha256,
         state::{Changes, MemoryStore, Overlay, Table},
+        wrap::KemSecretKey,
     },
     data_simd::{LaneHasher, LaneVerifier, kernels, signature_kernels},
     data_sled::SledStore,
@@ -487,6 +490,29 @@ fn council_program() {
     let unsound = [admit.transaction(), remove.transaction(), unsupported];
     let registry = Identities::new(application).unwrap();
     conformance::program_after(&[&registry], || Arc::new(council().1), &genesis, &sound, &unsound);
+}
+
+/// Two deposits: one is renewed and opened, the other withdrawn.
+#[test]
+fn release_program() {
+    let chain = genesis().chain_id();
+    let condition = Condition::not_before(0);
+    let deposit = |entropy| Deposit {
+        owner: public(OWNER),
+        beneficiary: Beneficiary { key: public(GRANTEE), kem: KemSecretKey::from_seed(&[GRANTEE; 32]).public_key() },
+        stakeholders: vec![public(OWNER), public(HOSPITAL), public(ACCREDITOR)],
+        commitments: deal(2, 3, &[entropy; 32]).unwrap().commitments,
+        condition: condition.hash(),
+    };
+    let deposits = [1, 2].map(|entropy| deposit(entropy).sign(&chain, &key(OWNER), &[0; 32]).transaction());
+    let [opened, withdrawn] = [1, 2].map(|entropy| deposit(entropy).id(&chain));
+    let renew = |renewals| Renew::sign(&chain, opened, renewals, condition.hash(), &key(OWNER), &[0; 32]).transaction();
+    let open = Open::new(opened, &condition, Witness::default()).transaction();
+    let withdraw = Withdraw::sign(&chain, withdrawn, &key(OWNER), &[0; 32]).transaction();
+    let sound = [&deposits[..], &[renew(0), open, withdraw]].concat();
+    let late = Open::new(withdrawn, &condition, Witness::default()).transaction();
+    let unsound = [&sound[..], &[renew(1), late]].concat();
+    conformance::program(|| Arc::new(Release), &genesis(), &sound, &unsound);
 }
 
 #[test]

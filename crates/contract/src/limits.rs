@@ -44,6 +44,16 @@ pub const MAX_CUSTODY_BYTES: usize = MAX_CUSTODY_UNITS * (HASH_BYTES + 5)
 pub const STATE_BYTES_PER_TRANSACTION_BYTE: usize = 32;
 /// What an entry counts beside its key and value, in bytes: a store keeps more of it than those.
 pub const ENTRY_BYTES: usize = 32;
+/// The fewest shares that a shared key may take: with one, each holder would have it.
+pub const MIN_SHARING_THRESHOLD: usize = 2;
+/// Shares of one key.
+pub const MAX_SHARES: usize = MAX_MULTISIG_KEYS;
+/// The longest encoded [`crate::release::Deposit`], in bytes: owner, beneficiary's two keys, stakeholders, points, a hash, two counts.
+pub const MAX_DEPOSIT_BYTES: usize = 32 + 64 + 1 + MAX_SHARES * PUBLIC_KEY_BYTES + 1 + MAX_SHARES * 33 + 32;
+/// The longest encoded [`crate::release::Standing`], in bytes: a key, a hash, a count, two moments, a stage.
+pub const MAX_STANDING_BYTES: usize = 32 + 32 + 5 + 10 + 1 + 10;
+/// The longest encoded [`crate::release::Open`], in bytes.
+pub const MAX_OPEN_BYTES: usize = MAX_PAYLOAD_BYTES;
 /// The first table that a program may own; the state tables below it belong to the ledger.
 pub const FIRST_PROGRAM_TABLE: Table = Table(80);
 
@@ -53,6 +63,7 @@ const _: () = {
     assert!(MAX_CUSTODY_BYTES < MAX_PAYLOAD_BYTES);
     // What the programs of the largest block change can be written and undone, and half of the room is left for its money.
     assert!(2 * STATE_BYTES_PER_TRANSACTION_BYTE * MAX_BLOCK_BYTES <= MAX_CHANGES_BYTES);
+    assert!(MAX_DEPOSIT_BYTES + SIGNATURE_BYTES < MAX_PAYLOAD_BYTES);
     // What fits into a transaction is never too much for the machine.
     assert!(MAX_LOCK_BYTES <= MAX_SCRIPT_BYTES);
     assert!(MAX_WITNESS_ITEMS <= MAX_STACK_ENTRIES);

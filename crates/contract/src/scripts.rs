@@ -12,10 +12,13 @@ mod reader;
 mod signatures;
 mod template;
 
+pub(crate) use cost::signature_checks;
 pub use escrow::Escrow;
 pub use hash_lock::HashLock;
 pub use oracle::OraclePayout;
+pub(crate) use oracle::{attestation_items, count_attestations};
 pub use signatures::data_message;
+pub(crate) use signatures::holds;
 pub use template::{Multisig, Template, key_hash_witness, key_witness, multisig_witness, script_hash_witness};
 
 use alloc::{boxed::Box, vec::Vec};

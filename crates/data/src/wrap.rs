@@ -29,6 +29,9 @@ pub const SUITE_X25519_CHACHA20: u16 = 1;
 /// The longest encoded wrap that is read, in bytes: room for a hybrid post-quantum suite.
 pub const MAX_WRAP_BYTES: usize = 2048;
 
+/// The longest secret that [`wrap_secret`] wraps, in bytes.
+pub const MAX_SECRET_BYTES: usize = 1024;
+
 const SECRETS_BYTES: usize = DATA_KEY_BYTES + BLINDING_BYTES + 32;
 const TAG_BYTES: usize = 16;
 const INFO_TAG: &[u8] = b"HC/wrap/v1";
@@ -70,7 +73,7 @@ pub struct KeyWrap {
     /// The encapsulated key; 32 bytes in [`SUITE_X25519_CHACHA20`].
     #[serde(with = "codec::bytes")]
     pub enc: Vec<u8>,
-    /// The encrypted secrets; 112 bytes in [`SUITE_X25519_CHACHA20`].
+    /// The encrypted secrets, in [`SUITE_X25519_CHACHA20`] 16 bytes longer than they are: 112 for a record's.
     #[serde(with = "codec::bytes")]
     pub ciphertext: Vec<u8>,
 }
@@ -80,7 +83,7 @@ impl Wire for KeyWrap {
 }
 
 impl KeyWrap {
-    /// What the chain holds of the wrap: the tagged hash of `enc || ciphertext`. Within a suite both have one length.
+    /// What the chain holds of the wrap: the tagged hash of `enc || ciphertext`. Within a suite the first has one length.
     pub fn commitment(&self) -> Hash {
         tagged_hash("HC/wrapc/v1", &[&self.enc, &self.ciphertext])
     }
@@ -99,9 +102,9 @@ pub enum WrapError {
         /// The suite it names.
         found: u16,
     },
-    /// The encapsulated key or the ciphertext has another length than the suite gives it.
+    /// The encapsulated key or the ciphertext has another length than the suite gives it for this kind of secret.
     #[error(
-        "encapsulated key of {enc_bytes} and ciphertext of {ciphertext_bytes} bytes, where the suite has 32 and 112"
+        "encapsulated key of {enc_bytes} and ciphertext of {ciphertext_bytes} bytes are no wrap of this suite and kind"
     )]
     Length {
         /// Length of the encapsulated key.
@@ -124,11 +127,35 @@ pub fn wrap(
     secrets: &WrappedSecrets,
     entropy: &[u8; 32],
 ) -> Result<KeyWrap, WrapError> {
+    wrap_secret(recipient, &context.info(), &secrets.to_bytes(), entropy)
+}
+
+/// Opens a wrap of a record's secrets.
+///
+/// # Errors
+/// [`WrapError::Suite`], [`WrapError::Length`], [`WrapError::Refused`].
+pub fn unwrap(recipient: &KemSecretKey, context: &WrapContext, wrap: &KeyWrap) -> Result<WrappedSecrets, WrapError> {
+    let secrets = unwrap_secret::<SECRETS_BYTES>(recipient, &context.info(), wrap)?;
+    WrappedSecrets::from_bytes(&*secrets).ok_or(WrapError::Refused)
+}
+
+/// Wraps a short secret that is no record's, a share of a key say. `info` begins with a tag of its own and says all that the secret
+/// is bound to: it opens under the same one only. `entropy` must be fresh random bytes for every wrap.
+///
+/// # Errors
+/// [`WrapError::RecipientKey`].
+pub fn wrap_secret<const BYTES: usize>(
+    recipient: &KemPublicKey,
+    info: &[u8],
+    secret: &[u8; BYTES],
+    entropy: &[u8; 32],
+) -> Result<KeyWrap, WrapError> {
+    const { assert!(BYTES <= MAX_SECRET_BYTES, "a wrap of it could not be read") };
     let (enc, ciphertext) = hpke::single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, kem::X25519>(
         &OpModeS::Base,
         &recipient.point(),
-        &context.info(),
-        &*secrets.to_bytes(),
+        info,
+        secret,
         &[],
         &mut kem::OneShot::new(entropy),
     )
@@ -136,16 +163,20 @@ pub fn wrap(
     Ok(KeyWrap { suite: SUITE_X25519_CHACHA20, enc: enc.to_bytes().to_vec(), ciphertext })
 }
 
-/// Opens a wrap.
+/// Opens what [`wrap_secret`] wrapped.
 ///
 /// # Errors
 /// [`WrapError::Suite`], [`WrapError::Length`], [`WrapError::Refused`].
-pub fn unwrap(recipient: &KemSecretKey, context: &WrapContext, wrap: &KeyWrap) -> Result<WrappedSecrets, WrapError> {
+pub fn unwrap_secret<const BYTES: usize>(
+    recipient: &KemSecretKey,
+    info: &[u8],
+    wrap: &KeyWrap,
+) -> Result<Zeroizing<[u8; BYTES]>, WrapError> {
     if wrap.suite != SUITE_X25519_CHACHA20 {
         return Err(WrapError::Suite { found: wrap.suite });
     }
     let (enc_bytes, ciphertext_bytes) = (wrap.enc.len(), wrap.ciphertext.len());
-    if enc_bytes != KEM_PUBLIC_KEY_BYTES || ciphertext_bytes != SECRETS_BYTES + TAG_BYTES {
+    if enc_bytes != KEM_PUBLIC_KEY_BYTES || ciphertext_bytes != BYTES + TAG_BYTES {
         return Err(WrapError::Length { enc_bytes, ciphertext_bytes });
     }
     let enc = <kem::X25519 as hpke::Kem>::EncappedKey::from_bytes(&wrap.enc).map_err(|_| WrapError::Refused)?;
@@ -153,13 +184,15 @@ pub fn unwrap(recipient: &KemSecretKey, context: &WrapContext, wrap: &KeyWrap) -
         &OpModeR::Base,
         recipient.scalar(),
         &enc,
-        &context.info(),
+        info,
         &wrap.ciphertext,
         &[],
     )
     .map(Zeroizing::new)
     .map_err(|_| WrapError::Refused)?;
-    WrappedSecrets::from_bytes(&plaintext).ok_or(WrapError::Refused)
+    let mut secret = Zeroizing::new([0; BYTES]);
+    secret.copy_from_slice(&plaintext);
+    Ok(secret)
 }
 
 impl WrapContext {

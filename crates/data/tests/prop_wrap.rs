@@ -6,7 +6,10 @@ use health_chain_data::{
     keys::{ContactCard, OneTime},
     seal::{OpeningKey, SealingKey, open, seal},
     sha256,
-    wrap::{KemPublicKey, KemSecretKey, KeyWrap, WrapContext, WrapError, WrappedSecrets, unwrap, wrap},
+    wrap::{
+        KemPublicKey, KemSecretKey, KeyWrap, WrapContext, WrapError, WrappedSecrets, unwrap, unwrap_secret, wrap,
+        wrap_secret,
+    },
 };
 use proptest::prelude::*;
 use zeroize::Zeroizing;
@@ -132,6 +135,19 @@ fn points_of_low_order_are_refused_on_both_sides() {
         let changed = KeyWrap { enc: low.to_vec(), ..wrap };
         assert_eq!(unwrap(&recipient, &context(), &changed).err(), Some(WrapError::Refused));
     }
+}
+
+#[test]
+fn a_short_secret_opens_for_its_recipient_under_its_info_only() {
+    let recipient = KemSecretKey::from_seed(&[6; 32]);
+    let wrap = wrap_secret(&recipient.public_key(), b"test/share", &[5; 64], &[7; 32]).unwrap();
+    assert_eq!(*unwrap_secret::<64>(&recipient, b"test/share", &wrap).unwrap(), [5; 64]);
+    assert_eq!(unwrap_secret::<64>(&recipient, b"test/other", &wrap).err(), Some(WrapError::Refused));
+    let stranger = KemSecretKey::from_seed(&[9; 32]);
+    assert_eq!(unwrap_secret::<64>(&stranger, b"test/share", &wrap).err(), Some(WrapError::Refused));
+    let length = Some(WrapError::Length { enc_bytes: 32, ciphertext_bytes: 80 });
+    assert_eq!(unwrap_secret::<63>(&recipient, b"test/share", &wrap).err(), length);
+    assert_eq!(unwrap(&recipient, &context(), &wrap).err(), length, "no record's secrets");
 }
 
 proptest! {

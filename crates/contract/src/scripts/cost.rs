@@ -12,7 +12,7 @@ use crate::{
 
 /// Upper bound on the signature checks of a spend, and on other work in units of one: no instruction runs twice, so counting
 /// those that stand in the script is enough.
-pub(super) fn signature_checks(lock: &Lock, witness: &Witness) -> u32 {
+pub(crate) fn signature_checks(lock: &Lock, witness: &Witness) -> u32 {
     let script = script_cost(&lock.0);
     match witness.0.last() {
         // A longer item fails before it is run.

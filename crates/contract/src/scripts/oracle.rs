@@ -51,9 +51,8 @@ pub struct OraclePayout {
 impl OraclePayout {
     /// The witness of the beneficiary: one place for each oracle in the lock's order, exactly as many filled as the threshold says.
     pub fn claim_witness(signature: &Signature, attestations: &[Option<Signature>]) -> Witness {
-        let attested = attestations.iter().rev().map(|given| given.as_ref().map_or(&[][..], |given| given.as_bytes()));
-        let items: Vec<&[u8]> = [&signature.as_bytes()[..]].into_iter().chain(attested).chain([&[1][..]]).collect();
-        Witness::new(items)
+        let signature = [signature.as_bytes().as_slice()];
+        Witness::new(signature.into_iter().chain(attestation_items(attestations)).chain([&[1][..]]))
     }
 
     /// The witness of the payer, after the deadline. The input's sequence must not be final.
@@ -62,14 +61,7 @@ impl OraclePayout {
     }
 
     pub(super) fn script(&self) -> Builder {
-        let mut script = Builder::default().opcode(Opcode::IF);
-        for (position, oracle) in self.oracles.keys().iter().enumerate() {
-            let first = position == 0;
-            script = if first { script } else { script.opcode(Opcode::SWAP) };
-            script = script.data(&self.statement.0).data(oracle.as_bytes()).opcode(Opcode::CHECKSIGFROMSTACK);
-            script = if first { script } else { script.opcode(Opcode::ADD) };
-        }
-        script
+        count_attestations(Builder::default().opcode(Opcode::IF), &self.statement, self.oracles.keys())
             .number(self.oracles.threshold() as i64)
             .opcode(Opcode::NUMEQUALVERIFY)
             .data(self.beneficiary.as_bytes())
@@ -97,4 +89,20 @@ impl OraclePayout {
         let payout = Self { statement, oracles, beneficiary, payer, refund_from };
         reader.opcodes(&[Opcode::ENDIF, Opcode::CHECKSIG])?.end(payout)
     }
+}
+
+/// Appends `<statement> <oracle> CHECKSIGFROMSTACK (SWAP <statement> <oracle> CHECKSIGFROMSTACK ADD)...`, which leaves the number of
+/// oracles who have attested.
+pub(crate) fn count_attestations(script: Builder, statement: &Hash, oracles: &[PublicKey]) -> Builder {
+    oracles.iter().enumerate().fold(script, |script, (position, oracle)| {
+        let first = position == 0;
+        let script = if first { script } else { script.opcode(Opcode::SWAP) };
+        let script = script.data(&statement.0).data(oracle.as_bytes()).opcode(Opcode::CHECKSIGFROMSTACK);
+        if first { script } else { script.opcode(Opcode::ADD) }
+    })
+}
+
+/// What [`count_attestations`] takes: the first oracle's on top, nothing where one has not attested.
+pub(crate) fn attestation_items(attestations: &[Option<Signature>]) -> impl Iterator<Item = &[u8]> {
+    attestations.iter().rev().map(|given| given.as_ref().map_or(&[][..], |given| given.as_bytes()))
 }

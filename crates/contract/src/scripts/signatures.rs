@@ -16,6 +16,19 @@ pub fn data_message(statement: &[u8]) -> Hash {
     tagged_hash("HC/oracle/v1", &[statement])
 }
 
+/// Whether a signature holds: found out here where the script needs to know, and otherwise claimed.
+pub(crate) fn holds(claims: &mut Vec<SignatureClaim>, key: &[u8], signature: &[u8], message: Hash, need: Need) -> bool {
+    let key = key.try_into().ok().and_then(|key| PublicKey::from_bytes(key).ok());
+    let (Some(key), Ok(signature)) = (key, signature.try_into().map(Signature)) else { return false };
+    match need {
+        Need::Answer => key.verify(&message, &signature).is_ok(),
+        Need::Required => {
+            claims.push(SignatureClaim { key, message, signature });
+            true
+        }
+    }
+}
+
 /// The answers for one spend. Signatures on which the verdict hangs are claimed, and verified with all others of the block.
 pub(super) struct SpendSignatures<'a> {
     spend: &'a Spend<'a>,
@@ -30,18 +43,6 @@ impl<'a> SpendSignatures<'a> {
         Self { spend, claims, message: None }
     }
 
-    fn holds(&mut self, key: &[u8], signature: &[u8], message: Hash, need: Need) -> bool {
-        let key = key.try_into().ok().and_then(|key| PublicKey::from_bytes(key).ok());
-        let (Some(key), Ok(signature)) = (key, signature.try_into().map(Signature)) else { return false };
-        match need {
-            Need::Answer => key.verify(&message, &signature).is_ok(),
-            Need::Required => {
-                self.claims.push(SignatureClaim { key, message, signature });
-                true
-            }
-        }
-    }
-
     fn sequence(&self) -> u32 {
         self.spend.transaction.inputs.get(self.spend.input_index as usize).map_or(Input::FINAL, |input| input.sequence)
     }
@@ -50,11 +51,11 @@ impl<'a> SpendSignatures<'a> {
 impl SignatureCheck for SpendSignatures<'_> {
     fn check_signature(&mut self, signed: &Signed<'_>) -> bool {
         let message = *self.message.get_or_insert_with(|| self.spend.message(signed.script_code));
-        self.holds(signed.key, signed.signature, message, signed.need)
+        holds(self.claims, signed.key, signed.signature, message, signed.need)
     }
 
     fn check_data(&mut self, key: &[u8], signature: &[u8], message: &[u8], need: Need) -> bool {
-        self.holds(key, signature, data_message(message), need)
+        holds(self.claims, key, signature, data_message(message), need)
     }
 
     fn check_lock_time(&mut self, lock_time: i64) -> bool {
