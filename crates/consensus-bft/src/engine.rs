@@ -64,6 +64,8 @@ struct Seat {
     journal: Vec<Entry>,
     /// The journal can't be read: this validator does not know what it said at the height it is at.
     is_journal_damaged: bool,
+    /// The height at which it therefore says nothing.
+    silent_at: Option<Height>,
     has_begun: bool,
 }
 
@@ -137,6 +139,7 @@ impl Bft {
             begin_at: None,
             journal: Vec::new(),
             is_journal_damaged: false,
+            silent_at: None,
             has_begun: false,
         });
         Ok(self)
@@ -329,7 +332,10 @@ impl Seat {
             return;
         }
         if std::mem::take(&mut self.is_journal_damaged) {
-            // The next height is a clean one.
+            self.silent_at = Some(next);
+        }
+        if self.silent_at == Some(next) {
+            // However often the height is begun. The next one is a clean one.
             return;
         }
         let records: Vec<Record> =

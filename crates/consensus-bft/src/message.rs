@@ -98,6 +98,19 @@ pub fn statements(message: &[u8]) -> Vec<Signed> {
     }
 }
 
+/// The proposal in a message between engines and its block, unverified; none where it is another message. For who watches a network.
+pub fn proposal(message: &[u8]) -> Option<(Signed, Block)> {
+    match codec::decode(message) {
+        Ok(Message::Proposal(signed, block)) => Some((signed, block)),
+        _ => None,
+    }
+}
+
+/// The message that carries a proposal. For who plays a validator that does not keep the rules.
+pub fn proposal_message(proposal: Signed, block: Block) -> Vec<u8> {
+    codec::encode(&Message::Proposal(proposal, block))
+}
+
 /// The message that carries a vote. For who plays a validator that does not keep the rules.
 pub fn vote_message(vote: Signed) -> Vec<u8> {
     codec::encode(&Message::Vote(vote))

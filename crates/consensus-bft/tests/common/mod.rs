@@ -150,7 +150,7 @@ impl ChainStore for SharedStore {
     }
 }
 
-pub struct Random(u64);
+pub struct Random(pub u64);
 
 impl Random {
     pub fn below(&mut self, bound: u64) -> u64 {
@@ -496,7 +496,7 @@ impl World {
     }
 }
 
-fn kind(claim: &Claim) -> u8 {
+pub fn kind(claim: &Claim) -> u8 {
     match claim {
         Claim::Proposal { .. } => 0,
         Claim::Prevote(_) => 1,
