@@ -16,6 +16,7 @@
 //!
 //! [`SteppedNode`]: health_chain::application::node::SteppedNode
 
+mod bug;
 mod byzantine;
 mod check;
 mod disk;
@@ -28,10 +29,11 @@ mod world;
 
 use std::collections::BTreeMap;
 
-use health_chain::data::{Hash, Height};
+use health_chain::data::{Hash, Height, PublicKey, TxId};
 use thiserror::Error;
 
 pub use self::{
+    bug::Bug,
     fault::{Counts, Fault},
     random::Random,
     world::{Consensus, OwnEngine},
@@ -52,10 +54,12 @@ pub struct Options {
     pub patients: usize,
     /// How long a frame travels, least and most, in milliseconds.
     pub delay_millis: (u64, u64),
-    /// How often a node with nothing to do looks at its deadlines, in milliseconds.
+    /// How often a node that nothing happens to looks at its deadlines, in milliseconds. What its engine waits for comes in time.
     pub turn_millis: u64,
     /// The kinds of faults that may fire.
     pub faults: Vec<Fault>,
+    /// A bug that the nodes have, to see that a checker catches it.
+    pub bug: Option<Bug>,
     /// One frame in so many is lost with its connection.
     pub loss_one_in: u64,
     /// The time between faults, on average, in milliseconds.
@@ -85,8 +89,9 @@ impl Default for Options {
             gateways: 2,
             patients: 20,
             delay_millis: (5, 250),
-            turn_millis: 500,
-            faults: Fault::ALL.to_vec(),
+            turn_millis: 1_000,
+            faults: Fault::all_under(&Consensus::Solo),
+            bug: None,
             loss_one_in: 2_000,
             fault_millis: 30_000,
             max_outage_millis: 120_000,
@@ -102,8 +107,30 @@ impl Default for Options {
 impl Options {
     /// The default, under proof of work. A partition may last four blocks on average, so a block is settled at depth 24.
     pub fn proof_of_work() -> Self {
-        let faults = Fault::ALL.into_iter().filter(|fault| *fault != Fault::Equivocation).collect();
-        Self { consensus: Consensus::ProofOfWork, settled_blocks: 24, faults, ..Self::default() }
+        Self { settled_blocks: 24, ..Self::under(Consensus::ProofOfWork) }
+    }
+
+    /// The default, with the honest nodes as validators that agree on every block: what is on the chain is settled.
+    pub fn bft() -> Self {
+        Self { settled_blocks: 1, ..Self::under(Consensus::Bft) }
+    }
+
+    fn under(consensus: Consensus) -> Self {
+        Self { faults: Fault::all_under(&consensus), consensus, ..Self::default() }
+    }
+
+    /// The same for two hours, of which the last half an hour is to heal. In the longer time everything comes less often, so that there
+    /// is as much of it.
+    #[must_use]
+    pub fn for_two_hours(self) -> Self {
+        Self {
+            interval_seconds: 60,
+            fault_millis: 60_000,
+            act_millis: 5 * 60_000,
+            hostile_millis: 90 * 60_000,
+            healed_millis: 30 * 60_000,
+            ..self
+        }
     }
 
     pub(crate) fn has(&self, fault: Fault) -> bool {
@@ -152,6 +179,8 @@ pub struct Activity {
     pub refused: BTreeMap<String, u64>,
     /// Bans of lying peers by honest ones.
     pub bans: usize,
+    /// Proofs that honest nodes gave of a validator's misconduct.
+    pub accusations: u64,
     /// The most transactions that waited at one honest node.
     pub peak_waiting: usize,
     /// The most bytes that were under way in one direction of one link.
@@ -232,6 +261,33 @@ pub enum Broken {
         /// Whom.
         banned: usize,
     },
+    /// Something is on the chain that nobody signed.
+    #[error("authenticity: node {node} has transaction {id} on the chain, which nobody signed")]
+    Authenticity {
+        /// The node.
+        node: usize,
+        /// The transaction.
+        id: TxId,
+    },
+    /// A validator that keeps the rules was proven to have broken them.
+    #[error("accusation: node {by} has proof against {accused}, who says one thing only")]
+    Accusation {
+        /// Who accused.
+        by: usize,
+        /// Whom.
+        accused: PublicKey,
+    },
+    /// A validator contradicted itself, and nobody has proof of it.
+    #[error("evidence: nobody has proof against the validator that contradicts itself")]
+    Evidence,
+    /// Long after healing, validators needed more rounds than they should.
+    #[error("rounds: after healing, height {height:?} took {rounds} rounds")]
+    Rounds {
+        /// The height.
+        height: Height,
+        /// How many rounds it took to decide on the block.
+        rounds: u32,
+    },
     /// After healing, a node did not come along.
     #[error("progress: after healing, node {node} is at height {found:?}, where at least {needed:?} is needed")]
     Progress {
@@ -250,7 +306,7 @@ pub enum Broken {
         /// How many.
         count: usize,
     },
-    /// The state is not what the blocks give.
+    /// The state is not what the blocks give, or not what another node makes of the same blocks.
     #[error("replay: node {node} has another state than its blocks give")]
     Replay {
         /// The node.

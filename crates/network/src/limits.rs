@@ -40,6 +40,8 @@ pub const MAX_FIXED_PEERS: usize = 32;
 pub const MAX_BACKOFFS: usize = 1_024;
 /// How long a dial may take, in milliseconds.
 pub const DIAL_TIMEOUT_MILLIS: u64 = 10_000;
+/// How long a node that has found nobody to dial in its address book waits before it looks there again, in milliseconds.
+pub const DIAL_REST_MILLIS: u64 = 5_000;
 /// The wait after the first failed dial, in milliseconds. It doubles with each further one.
 pub const MIN_BACKOFF_MILLIS: u64 = 1_000;
 /// The longest wait between dials of one address, in milliseconds.

@@ -267,6 +267,9 @@ impl Network {
     }
 
     fn dial(&mut self, now: Millis) {
+        if self.outbound.is_resting(now) {
+            return;
+        }
         let outbound: Vec<Address> = self
             .peers
             .values()

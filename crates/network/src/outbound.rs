@@ -12,8 +12,8 @@ use health_chain_data::Millis;
 use crate::{
     address_book::{AddressBook, group},
     limits::{
-        BAN_MILLIS, DIAL_TIMEOUT_MILLIS, MAX_ANCHORS, MAX_BACKOFF_MILLIS, MAX_BACKOFFS, MAX_DIALS, MAX_FIXED_PEERS,
-        MIN_BACKOFF_MILLIS, STABLE_MILLIS,
+        BAN_MILLIS, DIAL_REST_MILLIS, DIAL_TIMEOUT_MILLIS, MAX_ANCHORS, MAX_BACKOFF_MILLIS, MAX_BACKOFFS, MAX_DIALS,
+        MAX_FIXED_PEERS, MIN_BACKOFF_MILLIS, STABLE_MILLIS,
     },
     ports::Address,
     random::Random,
@@ -29,6 +29,8 @@ pub(crate) struct Outbound {
     dialling: BTreeMap<Address, Millis>,
     backoffs: BTreeMap<Address, Backoff>,
     pub(crate) book: AddressBook,
+    /// Until then there is nobody to dial, unless something happens.
+    rests_until: Millis,
 }
 
 #[derive(Clone, Copy)]
@@ -45,11 +47,18 @@ impl Outbound {
                 fixed.push(peer.clone());
             }
         }
-        Self { target, fixed, dialling: BTreeMap::new(), backoffs: BTreeMap::new(), book }
+        Self { target, fixed, dialling: BTreeMap::new(), backoffs: BTreeMap::new(), book, rests_until: Millis::ZERO }
+    }
+
+    /// Somebody named an address.
+    pub(crate) fn hear_of(&mut self, address: &Address, source: &Address) {
+        self.book.hear_of(address, source);
+        self.rests_until = Millis::ZERO;
     }
 
     /// A dial succeeded in connecting; whether the other side is of use is seen later.
     pub(crate) fn connected(&mut self, address: &Address) {
+        self.rests_until = Millis::ZERO;
         self.dialling.remove(address);
     }
 
@@ -60,6 +69,7 @@ impl Outbound {
 
     /// A dial failed.
     pub(crate) fn failed(&mut self, now: Millis, address: &Address, random: &mut Random) {
+        self.rests_until = Millis::ZERO;
         if self.dialling.remove(address).is_some() {
             self.book.failed(address);
             self.back_off(now, address, random);
@@ -71,13 +81,20 @@ impl Outbound {
         if now.saturating_sub(since.0).0 >= STABLE_MILLIS {
             self.backoffs.remove(address);
         }
+        self.rests_until = Millis::ZERO;
         self.back_off(now, address, random);
     }
 
     /// The address leads to nobody of use: another network, this node itself, somebody banned.
     pub(crate) fn useless(&mut self, now: Millis, address: &Address) {
         self.book.forget(address);
+        self.rests_until = Millis::ZERO;
         self.remember(address, Backoff { failures: 1, until: now.saturating_add(BAN_MILLIS) });
+    }
+
+    /// Whether there was nobody to dial when this node last looked, and nothing has changed since.
+    pub(crate) fn is_resting(&self, now: Millis) -> bool {
+        now < self.rests_until
     }
 
     /// Addresses to dial now. `outbound` are those of the connections that this node dialled, `connected` all that lead to
@@ -115,7 +132,16 @@ impl Outbound {
         for address in &chosen {
             self.dialling.insert(address.clone(), now.saturating_add(DIAL_TIMEOUT_MILLIS));
         }
+        self.rests_until = if chosen.is_empty() { self.rest(now) } else { Millis::ZERO };
         chosen
+    }
+
+    /// When to look again after looking in vain: when a dial is given up, when a fixed address may be dialled again, or after a while.
+    fn rest(&self, now: Millis) -> Millis {
+        let backoffs = self.fixed.iter().filter_map(|address| self.backoffs.get(address));
+        let backoffs = backoffs.map(|backoff| backoff.until).filter(|until| now < *until);
+        let ends = backoffs.chain(self.dialling.values().copied());
+        ends.fold(now.saturating_add(DIAL_REST_MILLIS), Millis::min)
     }
 
     fn is_free(&self, now: Millis, address: &Address, connected: &BTreeSet<Address>) -> bool {
@@ -209,6 +235,24 @@ mod tests {
         let held = [address("81.2.9.9:70")];
         assert_eq!(outbound.dial(Millis(0), &held, &BTreeSet::new(), &mut random), []);
         assert_eq!(outbound.dial(Millis(0), &[], &BTreeSet::new(), &mut random).len(), 1);
+    }
+
+    #[test]
+    fn who_finds_nobody_to_dial_rests_until_there_may_be_somebody() {
+        let (mut outbound, mut random) = outbound(&[address("a")]);
+        assert!(!outbound.is_resting(Millis(0)));
+        outbound.dial(Millis(0), &[], &BTreeSet::new(), &mut random);
+        assert!(!outbound.is_resting(Millis(0)), "there may be more");
+        assert_eq!(outbound.dial(Millis(1), &[], &BTreeSet::new(), &mut random), []);
+        assert!(outbound.is_resting(Millis(DIAL_REST_MILLIS)));
+        assert!(!outbound.is_resting(Millis(1 + DIAL_REST_MILLIS)));
+        outbound.failed(Millis(2), &address("a"), &mut random);
+        assert!(!outbound.is_resting(Millis(2)));
+        assert_eq!(outbound.dial(Millis(3), &[], &BTreeSet::new(), &mut random), []);
+        let backoff = outbound.backoffs[&address("a")].until;
+        assert!(outbound.is_resting(Millis(backoff.0 - 1)) && !outbound.is_resting(backoff));
+        outbound.hear_of(&address("81.2.3.4:70"), &address("s"));
+        assert!(!outbound.is_resting(Millis(4)));
     }
 
     #[test]

@@ -203,7 +203,10 @@ impl Sync {
                     stalled.push(*peer);
                 }
             }
-            self.is_due |= link.paused_until != Millis::ZERO && link.paused_until <= now;
+            if link.paused_until != Millis::ZERO && link.paused_until <= now {
+                link.paused_until = Millis::ZERO;
+                self.is_due = true;
+            }
         }
         stalled
     }

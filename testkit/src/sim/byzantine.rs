@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use health_chain::{
     consensus::Solo,
-    data::{Block, BlockId, Body, Hash, Height, SecretKey, Transaction, codec, ports::ScalarHasher},
+    consensus_bft::{Choice, Claim, Signed, Statement, proposal, proposal_message, statements, vote_message},
+    data::{Block, BlockId, Body, ChainId, Hash, Height, SecretKey, Transaction, codec, ports::ScalarHasher},
     network::{Item, Message, Priority, message::EncodedTransaction},
 };
 
@@ -19,22 +20,28 @@ const FALSE_TIP_BLOCKS: u32 = 1_000;
 /// One block in so many has a sibling.
 const EQUIVOCATE_ONE_IN: u64 = 4;
 
+/// A key that is not kept by the rules, and the chain that it is used on.
+pub(super) struct Forger {
+    pub(super) key: SecretKey,
+    pub(super) chain: ChainId,
+}
+
 /// A frame to send.
 type Outgoing = (Priority, Vec<u8>);
 
 /// What a lying peer does to what it sends.
 pub(super) struct Tamper {
     fault: Fault,
-    /// The authority's, where the fault is equivocation.
-    authority: Option<SecretKey>,
+    /// The authority's or a validator's, where the fault is one of theirs.
+    forger: Option<Forger>,
     remembered: Vec<Outgoing>,
     /// Whether a block of the authority has a sibling.
     siblings: BTreeMap<BlockId, Option<Vec<u8>>>,
 }
 
 impl Tamper {
-    pub(super) fn new(fault: Fault, authority: Option<SecretKey>) -> Self {
-        Self { fault, authority, remembered: Vec::new(), siblings: BTreeMap::new() }
+    pub(super) fn new(fault: Fault, forger: Option<Forger>) -> Self {
+        Self { fault, forger, remembered: Vec::new(), siblings: BTreeMap::new() }
     }
 
     /// What leaves instead of `frame`, and what has fired how often.
@@ -53,6 +60,7 @@ impl Tamper {
             Fault::InvalidBlock => spoil_block(message, random),
             Fault::InvalidTransaction => spoil_transactions(message, random),
             Fault::Replay if !is_first => return self.replay(priority, frame, random),
+            Fault::DoubleVote | Fault::SilentValidator | Fault::FalseProposal => self.misspeak(to, message),
             Fault::Equivocation => return self.equivocate(to, priority, frame, message, random),
             _ => None,
         };
@@ -86,6 +94,18 @@ impl Tamper {
         (frames, fired)
     }
 
+    /// What a validator says instead of what its engine does.
+    fn misspeak(&self, to: NodeIndex, message: Message) -> Option<Vec<Message>> {
+        let (Message::Engine(bytes), Some(forger)) = (message, &self.forger) else { return None };
+        let said = forger.own(&bytes)?;
+        match self.fault {
+            Fault::SilentValidator => Some(Vec::new()),
+            Fault::DoubleVote if to % 2 == 1 => Some(vec![Message::Engine(forger.contradict(&said, &bytes))]),
+            Fault::FalseProposal => forger.spoil(&said, &bytes).map(|bytes| vec![Message::Engine(bytes)]),
+            _ => None,
+        }
+    }
+
     /// Half of the peers get a block's sibling before the block.
     fn equivocate(
         &mut self,
@@ -95,8 +115,8 @@ impl Tamper {
         message: Message,
         random: &mut Random,
     ) -> (Vec<Outgoing>, BTreeMap<Fault, u64>) {
-        let sibling = match (&message, &self.authority) {
-            (Message::Block(bytes), Some(authority)) if to % 2 == 1 => {
+        let sibling = match (&message, &self.forger) {
+            (Message::Block(bytes), Some(Forger { key: authority, .. })) if to % 2 == 1 => {
                 codec::decode::<Block>(bytes).ok().and_then(|block| {
                     let known = self.siblings.entry(block.id());
                     known
@@ -113,6 +133,52 @@ impl Tamper {
                 (vec![first, (priority, frame)], BTreeMap::from([(Fault::Equivocation, 1)]))
             }
         }
+    }
+}
+
+impl Forger {
+    /// The one statement that the message makes, if it is this validator's own.
+    fn own(&self, message: &[u8]) -> Option<Signed> {
+        match statements(message)[..] {
+            [said] if said.validator == self.key.public_key() => Some(said),
+            _ => None,
+        }
+    }
+
+    fn say(&self, said: &Signed, claim: Claim) -> Signed {
+        let statement = Statement { claim, ..said.statement };
+        let signature = self.key.sign(&statement.message(self.chain), &[0; 32]);
+        Signed { statement, validator: said.validator, signature }
+    }
+
+    /// Another proposal or vote where `said` is to be the only one.
+    fn contradict(&self, said: &Signed, message: &[u8]) -> Vec<u8> {
+        let other =
+            |choice: Option<Choice>| if choice.is_some() { None } else { Some(BlockId(Hash([0xff; 32])).into()) };
+        match (said.statement.claim, proposal(message)) {
+            (Claim::Prevote(choice), _) => vote_message(self.say(said, Claim::Prevote(other(choice)))),
+            (Claim::Precommit(choice), _) => vote_message(self.say(said, Claim::Precommit(other(choice)))),
+            (Claim::Proposal { choice, valid_round }, Some((_, mut block))) => {
+                block.header.time = block.header.time.saturating_add(1);
+                let choice = Choice { block: block.id(), ..choice };
+                let claim = Claim::Proposal { choice, valid_round };
+                proposal_message(self.say(said, claim), block)
+            }
+            (Claim::Proposal { .. }, None) => message.to_vec(),
+        }
+    }
+
+    /// The same proposal with a block that takes what nobody may take.
+    fn spoil(&self, said: &Signed, message: &[u8]) -> Option<Vec<u8>> {
+        let (Claim::Proposal { choice, valid_round }, Some((_, mut block))) = (said.statement.claim, proposal(message))
+        else {
+            return None;
+        };
+        block.body.0.push(Transaction::new(health_chain::data::Kind::COINBASE, Vec::new()));
+        block.header.root = block.body.root(&ScalarHasher);
+        let choice = Choice { block: block.id(), ..choice };
+        let claim = Claim::Proposal { choice, valid_round };
+        Some(proposal_message(self.say(said, claim), block))
     }
 }
 

@@ -1,19 +1,22 @@
 //! What must hold all the time, and what must hold at the end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use health_chain::{
     application::{node::SteppedNode, records},
-    data::{BlockId, Height, state::state_hash},
+    consensus_bft::Certificate,
+    data::{BlockId, Height, Kind, Millis, state::state_hash},
     incentive::supply,
 };
 
-use super::{Broken, Fault, fabric::peer, run::Simulation};
+use super::{Broken, Fault, fabric::peer, run::Simulation, world::START};
 
 /// Transactions that may wait per patient: her open operations, and what lying peers make of them.
 const MAX_WAITING_PER_PATIENT: usize = 16;
 /// Of the blocks due after healing, one in so many must have come about.
 const PROGRESS_SHARE: u64 = 4;
+/// Rounds in which validators must decide, once they have found each other again.
+const MAX_ROUNDS: u32 = 10;
 /// How far honest nodes may be apart at the end, in blocks.
 const MAX_APART_BLOCKS: u32 = 3;
 
@@ -30,14 +33,14 @@ pub(super) struct Checks {
 
 impl Checks {
     pub(super) fn new(nodes: usize) -> Self {
-        Self { looked: vec![Height::ZERO; nodes], ..Self::default() }
+        // The genesis block is nobody's.
+        Self { looked: vec![Height(1); nodes], ..Self::default() }
     }
 
     pub(super) fn look(&mut self, simulation: &mut Simulation<'_>) -> Result<(), Broken> {
         let options = simulation.options;
         let mut bans = 0;
         for (node, running) in honest(simulation) {
-            self.agrees(node, running, options.settled_blocks)?;
             let audited = supply::audit(running.chain().state(), &simulation.world.incentive);
             audited.map_err(|error| Broken::Supply { node, reason: error.to_string() })?;
             for (banned, _) in running.network().bans() {
@@ -62,14 +65,26 @@ impl Checks {
         Ok(())
     }
 
-    fn agrees(&mut self, node: usize, running: &SteppedNode, settled_blocks: u32) -> Result<(), Broken> {
-        let chain = running.chain();
-        let Some(deepest) = chain.tip().height.checked_sub(settled_blocks.saturating_sub(1)) else { return Ok(()) };
+    /// Whenever the tip of a node moves: what is settled is the same everywhere, stays so, and was signed by whom it names.
+    pub(super) fn look_at_tip(&mut self, simulation: &Simulation<'_>, node: usize) -> Result<(), Broken> {
+        let Some(running) = &simulation.nodes[node] else { return Ok(()) };
+        let chain = running.node.chain();
+        let above = simulation.options.settled_blocks.saturating_sub(1);
+        let Some(deepest) = chain.tip().height.checked_sub(above) else { return Ok(()) };
         // From the last height looked at: if the block there has changed, the node contradicts itself.
         for height in (self.looked[node].0..=deepest.0).map(Height) {
             let found = chain.block_id_at(height).expect("every height up to the tip has a block");
-            if *self.settled.entry(height).or_insert(found) != found {
-                return Err(Broken::Agreement { node, height });
+            match self.settled.entry(height) {
+                Entry::Occupied(settled) if *settled.get() != found => return Err(Broken::Agreement { node, height }),
+                Entry::Occupied(_) => {}
+                Entry::Vacant(first) => {
+                    first.insert(found);
+                    let block = chain.block(&found).expect("memory can be read").expect("what is settled is here");
+                    let of_users = block.transactions().iter().filter(|one| one.kind != Kind::COINBASE);
+                    if let Some(id) = of_users.map(|one| one.id()).find(|id| !simulation.signed.contains(id)) {
+                        return Err(Broken::Authenticity { node, id });
+                    }
+                }
             }
         }
         self.looked[node] = self.looked[node].max(deepest);
@@ -101,16 +116,44 @@ impl Checks {
                 }
             }
         }
-        if options.replays {
-            let (node, running) = honest(simulation).next().expect("all nodes are there");
+        self.states_agree(simulation)?;
+        decided_soon(simulation)
+    }
+
+    /// Who has the same tip has the same state, and it is what the blocks give.
+    fn states_agree(&self, simulation: &Simulation<'_>) -> Result<(), Broken> {
+        let mut states = BTreeMap::new();
+        for (node, running) in honest(simulation) {
             let chain = running.chain();
             let state = state_hash(chain.state()).expect("memory can be read");
-            if chain.replay().ok() != Some(state) {
+            let is_first = !states.contains_key(&chain.tip().id);
+            let replayed = if is_first && simulation.options.replays { chain.replay().ok() } else { Some(state) };
+            if replayed != Some(state) || *states.entry(chain.tip().id).or_insert(state) != state {
                 return Err(Broken::Replay { node });
             }
         }
         Ok(())
     }
+}
+
+/// In the second half of the healed time validators know each other again, and decide within a few rounds.
+fn decided_soon(simulation: &Simulation<'_>) -> Result<(), Broken> {
+    let (options, validators) = (simulation.options, simulation.world.validators());
+    let Some((_, running)) = honest(simulation).next().filter(|_| validators > 0) else { return Ok(()) };
+    let known_again = Millis(Millis::from(START).0 + options.hostile_millis + options.healed_millis / 2).timestamp();
+    let chain = running.chain();
+    for height in (1..=chain.tip().height.0).rev().map(Height) {
+        let id = chain.block_id_at(height).expect("every height up to the tip has a block");
+        let header = chain.header(&id).expect("a block has a header");
+        if header.time < known_again {
+            break;
+        }
+        let certificate = Certificate::from_bytes(&header.seal, validators).expect("the chain has checked it");
+        if certificate.round >= MAX_ROUNDS {
+            return Err(Broken::Rounds { height, rounds: certificate.round + 1 });
+        }
+    }
+    Ok(())
 }
 
 fn honest<'a>(simulation: &'a Simulation<'_>) -> impl Iterator<Item = (usize, &'a SteppedNode)> {

@@ -2,13 +2,19 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use health_chain::data::{
-    ports::{ChainStore, StateView, StoreError},
-    state::{Changes, MemoryStore, Table},
+use health_chain::{
+    data::{
+        ports::{ChainStore, StateView, StoreError},
+        state::{Changes, MemoryStore, Table},
+    },
+    incentive::tables::SUPPLY,
 };
 use thiserror::Error;
 
-use super::fault::{Counts, Fault};
+use super::{
+    bug::Bug,
+    fault::{Counts, Fault},
+};
 
 /// A node's disk, shared by the node's store and the simulator.
 #[derive(Clone, Default)]
@@ -24,6 +30,7 @@ struct Inner {
     /// The node has died in a commit, though its turn has not ended yet.
     is_dead: bool,
     counts: Counts,
+    bug: Option<Bug>,
 }
 
 /// Why a commit fails here.
@@ -36,17 +43,27 @@ pub(super) struct DiskError(Fault);
 pub(super) struct SimulatedStore {
     disk: Disk,
     content: MemoryStore,
+    bug: Option<Bug>,
+    /// What takes back the last batch, where that is not durable.
+    unsafe_batch: Option<Changes>,
 }
 
 impl Disk {
+    /// An empty disk, whose store has this bug.
+    pub(super) fn new(bug: Option<Bug>) -> Self {
+        let disk = Self::default();
+        disk.with(|inner| inner.bug = bug);
+        disk
+    }
+
     /// Opens the disk. There must be no other store on it.
     pub(super) fn open(&self) -> SimulatedStore {
-        let content = self.with(|inner| {
+        let (content, bug) = self.with(|inner| {
             inner.is_dead = false;
             inner.armed = None;
-            std::mem::take(&mut inner.image)
+            (std::mem::take(&mut inner.image), inner.bug)
         });
-        SimulatedStore { disk: self.clone(), content }
+        SimulatedStore { disk: self.clone(), content, bug, unsafe_batch: None }
     }
 
     /// Lets `fault` happen at the next commit.
@@ -82,6 +99,34 @@ impl Disk {
     }
 }
 
+impl SimulatedStore {
+    fn write(&mut self, changes: &Changes) -> Result<(), StoreError> {
+        match self.bug {
+            Some(Bug::EarlyAcknowledgement) => self.unsafe_batch = Some(changes.undo(&self.content)?),
+            Some(Bug::ForgottenUndo) if undoes_a_block(changes) => {
+                return self.content.commit(&without_supply(changes));
+            }
+            _ => {}
+        }
+        self.content.commit(changes)
+    }
+}
+
+fn undoes_a_block(changes: &Changes) -> bool {
+    changes.iter().any(|(table, _, value)| table == Table::UNDO && value.is_none())
+}
+
+fn without_supply(changes: &Changes) -> Changes {
+    let mut kept = Changes::default();
+    for (table, key, value) in changes.iter().filter(|(table, ..)| *table != SUPPLY) {
+        match value {
+            Some(value) => kept.put(table, key, value),
+            None => kept.delete(table, key),
+        }
+    }
+    kept
+}
+
 impl StateView for SimulatedStore {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         self.content.get(table, key)
@@ -106,7 +151,7 @@ impl ChainStore for SimulatedStore {
             fault
         });
         if matches!(fault, None | Some(Fault::UnheardWrite)) {
-            self.content.commit(changes)?;
+            self.write(changes)?;
         }
         fault.map_or(Ok(()), |fault| Err(StoreError::Backend(Box::new(DiskError(fault)))))
     }
@@ -114,7 +159,10 @@ impl ChainStore for SimulatedStore {
 
 impl Drop for SimulatedStore {
     fn drop(&mut self) {
-        let content = std::mem::take(&mut self.content);
+        let mut content = std::mem::take(&mut self.content);
+        if let Some(undo) = self.unsafe_batch.take() {
+            content.commit(&undo).expect("memory takes it");
+        }
         self.disk.with(|inner| inner.image = content);
     }
 }

@@ -38,6 +38,8 @@ pub(super) type NodeIndex = usize;
 pub(super) enum Wake {
     /// A node has a turn because time has passed. Void if the node has been started again since.
     Turn { node: NodeIndex, life: u64 },
+    /// A node has a turn because its engine wants one. Void as above.
+    Engine { node: NodeIndex, life: u64 },
     /// Something arrives at a node over a connection; void if that has ended before.
     Deliver { link: u64, from: NodeIndex, to: NodeIndex, event: Event, bytes: usize },
     /// A dial has failed.
@@ -116,6 +118,7 @@ pub(super) struct Shared {
     inboxes: Vec<VecDeque<Event>>,
     lives: Vec<Option<u64>>,
     skews: Vec<i64>,
+    peers: Vec<PeerId>,
     indexes: BTreeMap<PeerId, NodeIndex>,
     addresses: BTreeMap<Address, NodeIndex>,
     searches: Vec<Option<Search>>,
@@ -140,6 +143,7 @@ impl Fabric {
             inboxes: (0..nodes).map(|_| VecDeque::new()).collect(),
             lives: vec![None; nodes],
             skews: vec![0; nodes],
+            peers: (0..nodes).map(peer).collect(),
             indexes: (0..nodes).map(|node| (peer(node), node)).collect(),
             addresses: (0..nodes).map(|node| (address(node), node)).collect(),
             searches: (0..nodes).map(|_| None).collect(),
@@ -252,8 +256,12 @@ impl Shared {
         let link = Link { serial, last: [[0; 3]; 2], queued_bytes: [0; 2], is_broken: [false; 2] };
         self.links.insert(pair(from, to), link);
         let seen = Address(format!("10.0.{from}.1:{}", 40_000 + serial % 20_000));
-        let event = Event::Connected { peer: peer(from), address: seen, direction: Direction::Inbound };
-        self.inboxes[from].push_back(Event::Connected { peer: peer(to), address, direction: Direction::Outbound });
+        let event = Event::Connected { peer: self.peers[from], address: seen, direction: Direction::Inbound };
+        self.inboxes[from].push_back(Event::Connected {
+            peer: self.peers[to],
+            address,
+            direction: Direction::Outbound,
+        });
         self.inboxes[to].push_back(event);
         // Both have it in their inboxes; each takes it in its next turn.
         for node in [from, to] {
@@ -273,8 +281,8 @@ impl Shared {
         let found = self.links.iter().find(|(_, found)| found.serial == link).map(|(pair, _)| *pair);
         if let Some((low, high)) = found {
             self.links.remove(&(low, high));
-            self.inboxes[low].push_back(Event::Closed { peer: peer(high) });
-            self.inboxes[high].push_back(Event::Closed { peer: peer(low) });
+            self.inboxes[low].push_back(Event::Closed { peer: self.peers[high] });
+            self.inboxes[high].push_back(Event::Closed { peer: self.peers[low] });
         }
     }
 
@@ -288,7 +296,7 @@ impl Shared {
         for (low, high) in gone {
             self.links.remove(&(low, high));
             let other = if low == node { high } else { low };
-            self.inboxes[other].push_back(Event::Closed { peer: peer(node) });
+            self.inboxes[other].push_back(Event::Closed { peer: self.peers[node] });
         }
     }
 
@@ -367,7 +375,7 @@ impl Shared {
         if at < newest {
             self.count(Fault::Reordering);
         }
-        let event = Event::Received { peer: peer(from), frame };
+        let event = Event::Received { peer: self.peers[from], frame };
         self.after(at - self.now, Wake::Deliver { link: serial, from, to, event, bytes });
         Ok(())
     }
@@ -424,7 +432,7 @@ impl Transport for SimulatedTransport {
         self.fabric.with(|shared| {
             let Some(other) = shared.indexes.get(id).copied() else { return };
             if shared.links.remove(&pair(node, other)).is_some() {
-                shared.inboxes[other].push_back(Event::Closed { peer: peer(node) });
+                shared.inboxes[other].push_back(Event::Closed { peer: shared.peers[node] });
             }
         });
     }

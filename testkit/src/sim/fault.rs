@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::Consensus;
+
 /// A kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
@@ -39,11 +41,18 @@ pub enum Fault {
     Replay,
     /// The authority signs two blocks of one height. Under [`Solo`](health_chain::consensus::Solo) only.
     Equivocation,
+    /// A validator says one thing to one half of its peers and another to the other half, votes and proposals alike. Under
+    /// [`Bft`](health_chain::consensus_bft::Bft) only, as are the next two.
+    DoubleVote,
+    /// A validator says nothing.
+    SilentValidator,
+    /// A validator proposes blocks that break a rule.
+    FalseProposal,
 }
 
 impl Fault {
     /// All kinds.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::Loss,
         Self::Reordering,
         Self::Halves,
@@ -61,11 +70,29 @@ impl Fault {
         Self::InvalidTransaction,
         Self::Replay,
         Self::Equivocation,
+        Self::DoubleVote,
+        Self::SilentValidator,
+        Self::FalseProposal,
     ];
+
+    /// All kinds that there are under a consensus.
+    pub fn all_under(consensus: &Consensus) -> Vec<Self> {
+        let fits = |fault: &Self| match fault {
+            Self::Equivocation => matches!(consensus, Consensus::Solo),
+            fault => !fault.is_validators() || matches!(consensus, Consensus::Bft),
+        };
+        Self::ALL.into_iter().filter(fits).collect()
+    }
 
     /// Whether the fault is a peer's own doing: each such kind has a node of its own.
     pub const fn is_byzantine(self) -> bool {
         matches!(self, Self::Withhold | Self::FalseTip | Self::InvalidBlock | Self::InvalidTransaction | Self::Replay)
+            || self.is_validators()
+    }
+
+    /// Whether the peer whose doing it is has a vote.
+    pub const fn is_validators(self) -> bool {
+        matches!(self, Self::DoubleVote | Self::SilentValidator | Self::FalseProposal)
     }
 
     /// Whether the fault begins at a moment that the simulator picks. Others lie in the links, or in a peer.

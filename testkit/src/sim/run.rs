@@ -1,6 +1,6 @@
 //! The course of a run: one thing after the other, in virtual time.
 
-use std::sync::mpsc;
+use std::{collections::BTreeSet, sync::mpsc};
 
 use health_chain::{
     application::{
@@ -8,19 +8,18 @@ use health_chain::{
         node::{Answer, NodeEvent, SteppedNode},
     },
     consensus::{Weight, ports::SearchOutcome},
-    data::{BlockId, Millis, Transaction, codec, ports::BatchHasher, ports::ScalarHasher},
+    data::{BlockId, Millis, Transaction, TxId, codec, ports::BatchHasher, ports::ScalarHasher},
 };
 
 use super::{
     Activity, Broken, Options, Report, Violation,
-    byzantine::Tamper,
     check::Checks,
     disk::Disk,
     fabric::{Fabric, LinkRules, NodeIndex, Partition, Wake, peer},
     fault::Fault,
     random::Random,
     users::{Operation, Patient, Wish},
-    world::{START, World, authority},
+    world::{START, World},
 };
 
 /// How often the checkers look, in milliseconds.
@@ -29,6 +28,8 @@ const CHECK_MILLIS: u64 = 60_000;
 const RETRY_MILLIS: u64 = 10_000;
 /// How far clocks jump at most, in milliseconds.
 const MAX_SKEW_MILLIS: u64 = 45_000;
+/// The time between two looks of a patient who only makes sure that what she signed is on the chain, at most, in milliseconds.
+const RESTING_MILLIS: u64 = 60_000;
 /// How much of the healed time patients act on: afterwards they only make sure that what they signed is on the chain.
 const ACTIVE_SHARE: u64 = 4;
 
@@ -41,6 +42,10 @@ pub(super) struct Simulation<'a> {
     disks: Vec<Disk>,
     /// What each node has had, durably: the weight of its chain and its tip.
     durable: Vec<Option<(Weight, BlockId)>>,
+    /// When each node is woken for its engine.
+    woken_at: Vec<u64>,
+    /// Every transaction that patients and the issuer have signed.
+    pub(super) signed: BTreeSet<TxId>,
     pub(super) patients: Vec<Patient>,
     questions: Vec<Question>,
     random: Random,
@@ -73,10 +78,9 @@ impl<'a> Simulation<'a> {
         assert!(options.nodes >= 3, "fewer than three nodes are no network");
         assert!((1..options.nodes).contains(&options.gateways), "some honest nodes are gateways, and some are not");
         let mut random = Random::new(seed);
-        let liars = options.liars();
-        let total = options.nodes + liars.len();
+        let total = options.nodes + options.liars().len();
         let gateways: Vec<NodeIndex> = (options.nodes - options.gateways..options.nodes).collect();
-        let world = World::new(options.consensus.clone(), options.interval_seconds, options.nodes, &gateways, total);
+        let world = World::new(options, &gateways);
         let rules = LinkRules {
             delay_millis: options.delay_millis,
             loss_one_in: if options.has(Fault::Loss) { options.loss_one_in } else { 0 },
@@ -95,8 +99,11 @@ impl<'a> Simulation<'a> {
             world,
             fabric,
             nodes: (0..total).map(|_| None).collect(),
-            disks: (0..total).map(|_| Disk::default()).collect(),
+            // Who lies has no bug: it would be another lie.
+            disks: (0..total).map(|node| Disk::new(options.bug.filter(|_| node < options.nodes))).collect(),
             durable: vec![None; total],
+            woken_at: vec![0; total],
+            signed: BTreeSet::new(),
             patients,
             questions: Vec::new(),
             random,
@@ -121,13 +128,16 @@ impl<'a> Simulation<'a> {
             self.take(wake)?;
         }
         self.check()?;
-        if self.options.healed_millis > 0 {
-            self.check_end()?;
-        }
         let mut faults = self.fabric.with(|shared| std::mem::take(&mut shared.counts));
         for disk in &self.disks {
             for (fault, times) in disk.take_counts() {
                 *faults.entry(fault).or_default() += times;
+            }
+        }
+        if self.options.healed_millis > 0 {
+            self.check_end()?;
+            if self.activity.accusations == 0 && faults.contains_key(&Fault::DoubleVote) {
+                return Err(self.violation(Broken::Evidence));
             }
         }
         let (trace, frames, peak) = self.fabric.with(|shared| (shared.trace, shared.frames, shared.peak_queued_bytes));
@@ -161,6 +171,11 @@ impl<'a> Simulation<'a> {
                     self.after(self.options.turn_millis, Wake::Turn { node, life });
                 }
             }
+            Wake::Engine { node, life } => {
+                if self.fabric.with(|shared| shared.life(node)) == Some(life) {
+                    self.turn(node)?;
+                }
+            }
             Wake::Deliver { link, from, to, event, bytes } => {
                 if self.fabric.with(|shared| shared.deliver(link, from, to, event, bytes)).is_some() {
                     self.turn(to)?;
@@ -190,12 +205,7 @@ impl<'a> Simulation<'a> {
     }
 
     fn start(&mut self, node: NodeIndex) -> Result<(), Box<Violation>> {
-        let liars = self.options.liars();
-        let equivocates = node == 0 && self.options.has(Fault::Equivocation);
-        let tamper = match node.checked_sub(self.options.nodes) {
-            Some(liar) => Some(Tamper::new(liars[liar], None)),
-            None => equivocates.then(|| Tamper::new(Fault::Equivocation, Some(authority()))),
-        };
+        let tamper = self.world.tamper(node, self.options.has(Fault::Equivocation));
         let entropy = self.random.bytes();
         let started = self.world.start(node, &self.fabric, &self.disks[node], tamper, entropy);
         let mut started = match started {
@@ -229,22 +239,32 @@ impl<'a> Simulation<'a> {
 
     /// After every step of a node: has it died in it, and what came of it?
     fn after_step(&mut self, node: NodeIndex) -> Result<(), Box<Violation>> {
-        if self.disks[node].is_dead() {
+        let has_failed = self.nodes[node].as_ref().is_some_and(|running| running.node.has_failed());
+        if self.disks[node].is_dead() || has_failed {
             self.die(node);
             return Ok(());
         }
+        self.wake_for_engine(node);
         let Some(running) = &self.nodes[node] else { return Ok(()) };
+        let is_honest = node < self.options.nodes;
         let mut moved = false;
         for event in running.events.try_iter() {
             match event {
                 NodeEvent::Tip { undone, .. } => {
                     moved = true;
-                    if node < self.options.nodes {
+                    if is_honest {
                         self.activity.undone += undone as u64;
                         self.activity.deepest = self.activity.deepest.max(undone);
                     }
                 }
                 NodeEvent::Mined { .. } => self.activity.made += 1,
+                NodeEvent::Accused { accusation } if is_honest => {
+                    let accused = accusation.offender;
+                    if !self.world.contradicts_itself(&accused) {
+                        return Err(self.violation(Broken::Accusation { by: node, accused }));
+                    }
+                    self.activity.accusations += 1;
+                }
                 _ => {}
             }
         }
@@ -253,12 +273,28 @@ impl<'a> Simulation<'a> {
             let tip = chain.tip();
             self.durable[node] = Some((chain.weight(), tip.id));
             self.fabric.with(|shared| shared.note(tip.id.as_bytes()));
+            if is_honest {
+                self.check_tip(node)?;
+            }
         }
         self.take_answers()
     }
 
+    /// Gives the node a turn when its engine wants one.
+    fn wake_for_engine(&mut self, node: NodeIndex) {
+        let Some(at) = self.nodes[node].as_ref().and_then(|running| running.node.wakes_at()) else { return };
+        let (woken_at, now) = (&mut self.woken_at[node], self.fabric.clock(node));
+        let life = self.fabric.with(|shared| shared.life(node));
+        if let Some(life) = life.filter(|_| *woken_at != at.0) {
+            *woken_at = at.0;
+            let after = at.saturating_sub(now.0).0;
+            self.fabric.with(|shared| shared.after(after, Wake::Engine { node, life }));
+        }
+    }
+
     fn die(&mut self, node: NodeIndex) {
         self.nodes[node] = None;
+        self.woken_at[node] = 0;
         self.fabric.with(|shared| shared.leave(node));
         let after = self.random.between(1_000, self.options.max_outage_millis);
         self.after(after, Wake::Restart(node));
@@ -336,9 +372,10 @@ impl<'a> Simulation<'a> {
     }
 
     fn patient(&mut self, index: usize) -> Result<(), Box<Violation>> {
-        let next = self.random.exponential(self.options.act_millis as f64) as u64;
-        self.after(next.max(1), Wake::Patient(index));
         let rests = self.has_rested();
+        let mean = if rests { self.options.act_millis.min(RESTING_MILLIS) } else { self.options.act_millis };
+        let next = self.random.exponential(mean as f64) as u64;
+        self.after(next.max(1), Wake::Patient(index));
         let patient = &mut self.patients[index];
         let home = patient.home;
         let Some(running) = &mut self.nodes[home] else { return Ok(()) };
@@ -347,6 +384,7 @@ impl<'a> Simulation<'a> {
             Wish::Nothing => Ok(()),
             Wish::Coin => {
                 let mint = self.world.mint(self.options.patients);
+                self.signed.insert(mint.id());
                 // Known, or on the chain already, where another patient was first.
                 let _ = running.node.submit(mint);
                 self.after_step(home)
@@ -360,6 +398,7 @@ impl<'a> Simulation<'a> {
     fn submit(&mut self, index: usize, seq: u64, transaction: Transaction) -> Result<(), Box<Violation>> {
         let (home, gateway) = (self.patients[index].home, self.patients[index].gateway);
         let Some(running) = &mut self.nodes[home] else { return Ok(()) };
+        self.signed.insert(transaction.id());
         let is_revocation = self.patients[index].log[seq as usize].what == Operation::Revoke;
         if is_revocation && home != gateway {
             let answer = running.node.ask(peer(gateway), codec::encode(&Request::withdraw(&transaction)));
@@ -430,6 +469,13 @@ impl<'a> Simulation<'a> {
     fn check(&mut self) -> Result<(), Box<Violation>> {
         let mut checks = std::mem::take(&mut self.checks);
         let result = checks.look(self);
+        self.checks = checks;
+        result.map_err(|broken| self.violation(broken))
+    }
+
+    fn check_tip(&mut self, node: NodeIndex) -> Result<(), Box<Violation>> {
+        let mut checks = std::mem::take(&mut self.checks);
+        let result = checks.look_at_tip(self, node);
         self.checks = checks;
         result.map_err(|broken| self.violation(broken))
     }

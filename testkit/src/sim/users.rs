@@ -6,7 +6,8 @@ use health_chain::{
         gateway::Request,
         payload::Payload,
         records::{
-            Content, FIRST_VERSION, Grant, GrantTerms, Permissions, Position, Purpose, Revoke, Store, object, object_id,
+            Content, FIRST_VERSION, GatewayId, Grant, GrantTerms, Permissions, Position, Purpose, Revoke, Store,
+            object, object_id,
         },
     },
     data::{
@@ -35,6 +36,8 @@ const FEE: u64 = 1;
 pub(super) struct Patient {
     index: usize,
     key: SecretKey,
+    /// Whom she grants to, and who reads.
+    institute: SecretKey,
     chain: ChainId,
     nonce: [u8; 32],
     pub(super) object: ObjectId,
@@ -42,6 +45,7 @@ pub(super) struct Patient {
     pub(super) home: NodeIndex,
     /// The node whose gateway holds the record.
     pub(super) gateway: NodeIndex,
+    gateway_id: GatewayId,
     /// What she has signed, by sequence number.
     pub(super) log: Vec<Signed>,
     /// The last withdrawal that her gateway has acknowledged.
@@ -75,7 +79,19 @@ impl Patient {
         let key = patient_key(index);
         let nonce = tagged_hash("HC/simulation/v1", &[b"nonce", &(index as u64).to_le_bytes()]).0;
         let object = object_id(&chain, &key.public_key(), &nonce);
-        Self { index, key, chain, nonce, object, home, gateway, log: Vec::new(), acknowledged: None }
+        Self {
+            index,
+            key,
+            institute: institute_key(),
+            chain,
+            nonce,
+            object,
+            home,
+            gateway,
+            gateway_id: gateway_id(gateway),
+            log: Vec::new(),
+            acknowledged: None,
+        }
     }
 
     /// The sequence number of the last grant that she has signed.
@@ -100,7 +116,7 @@ impl Patient {
                     return Ok(Wish::Nothing);
                 }
                 let position = Position::next(self.chain, self.object, &object).expect("the log is short");
-                let grantee = institute_key().public_key();
+                let grantee = self.institute.public_key();
                 let revoke = Revoke::sign(position, grantee, &self.key, &[0; 32]).expect("keys in memory sign");
                 Signed { transaction: revoke.transaction(), what: Operation::Revoke }
             }
@@ -126,13 +142,12 @@ impl Patient {
     fn store(&self) -> Store {
         let hash = Hash([7; 32]);
         let content = Content { commitment: Commitment(hash), ct_root: hash, length: 1_000 };
-        let gateway = gateway_id(self.gateway);
-        Store::sign(self.chain, gateway, self.nonce, content, &self.key, &[0; 32]).expect("keys in memory sign")
+        Store::sign(self.chain, self.gateway_id, self.nonce, content, &self.key, &[0; 32]).expect("keys in memory sign")
     }
 
     fn grant(&self, position: Position) -> Grant {
         let terms = GrantTerms {
-            grantee: institute_key().public_key(),
+            grantee: self.institute.public_key(),
             permissions: Permissions::READ,
             purpose: Purpose::RESEARCH,
             not_before: Timestamp(START.0 - 1),
@@ -153,7 +168,7 @@ impl Patient {
 
     /// An institute's request to read the record.
     pub(super) fn read_request(&self, time: Timestamp, nonce: [u8; 32]) -> Vec<u8> {
-        let institute = institute_key();
+        let institute = &self.institute;
         let access = Access {
             object: self.object,
             version: FIRST_VERSION,
@@ -161,8 +176,7 @@ impl Patient {
             permission: Permissions::READ,
             purpose: Purpose::RESEARCH,
         };
-        let gateway = gateway_id(self.gateway);
-        let request = AccessRequest::sign(self.chain, gateway, access, time, nonce, &institute, &[0; 32]);
+        let request = AccessRequest::sign(self.chain, self.gateway_id, access, time, nonce, institute, &[0; 32]);
         codec::encode(&Request::Open(request.expect("keys in memory sign")))
     }
 }

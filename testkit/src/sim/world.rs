@@ -16,11 +16,15 @@ use health_chain::{
         ports::SeededEntropy,
         records::{GatewayId, Records},
     },
-    consensus::{ConsensusParameters, Solo, SoloParameters, ports::Engine},
+    consensus::{
+        ConsensusParameters, Solo, SoloParameters,
+        ports::{Engine, RewardRule},
+    },
+    consensus_bft::{Bft, BftParameters, Validator},
     consensus_pow::{PowParameters, ProofOfWork, Retarget, Seal},
     contract::Contracts,
     data::{
-        Amount, Genesis, Hash, Lock, Output, SecretKey, Timestamp, TokenId, Transaction,
+        Amount, Genesis, Hash, Lock, Output, PublicKey, SecretKey, Timestamp, TokenId, Transaction,
         ports::{FalseClaim, SignatureClaim, Verifier},
         tagged_hash,
         wrap::{KeyWrap, SUITE_X25519_CHACHA20},
@@ -29,7 +33,9 @@ use health_chain::{
 };
 
 use super::{
-    byzantine::Tamper,
+    Fault, Options,
+    bug::{Bug, DoubleFees, FaultyEngine, ForgottenSignatures, LateDenial},
+    byzantine::{Forger, Tamper},
     disk::Disk,
     fabric::{Fabric, NodeIndex, address},
 };
@@ -49,6 +55,9 @@ pub enum Consensus {
     Solo,
     /// Every honest node, with equal shares of the hash power.
     ProofOfWork,
+    /// Every honest node is a validator, and so are lying ones of that kind. The honest have twice the power of the others each, so that
+    /// three liars have less than a third beside five of them.
+    Bft,
     /// An engine under study.
     Own(OwnEngine),
 }
@@ -58,6 +67,7 @@ impl fmt::Debug for Consensus {
         f.write_str(match self {
             Self::Solo => "Solo",
             Self::ProofOfWork => "ProofOfWork",
+            Self::Bft => "Bft",
             Self::Own(_) => "Own",
         })
     }
@@ -81,21 +91,19 @@ pub(super) struct World {
     consensus: Consensus,
     interval_seconds: u32,
     nodes: usize,
-    peers: usize,
+    liars: Vec<Fault>,
+    bug: Option<Bug>,
     executor: Arc<Contracts>,
     rewards: Arc<Rewards>,
-    verifier: Arc<RememberingVerifier>,
+    rule: Arc<dyn RewardRule>,
+    verifier: Arc<dyn Verifier>,
     objects: BTreeMap<NodeIndex, Arc<MemoryObjects>>,
 }
 
 impl World {
-    pub(super) fn new(
-        consensus: Consensus,
-        interval_seconds: u32,
-        nodes: usize,
-        gateways: &[NodeIndex],
-        peers: usize,
-    ) -> Self {
+    pub(super) fn new(options: &Options, gateways: &[NodeIndex]) -> Self {
+        let &Options { interval_seconds, nodes, bug, .. } = options;
+        let (consensus, liars) = (options.consensus.clone(), options.liars());
         let issuer = key("issuer", 0).public_key();
         let rule = TokenRule { token: TOKEN, symbol: "EUR".into(), decimals: 2, threshold: 1, issuers: vec![issuer] };
         let incentive = IncentiveParameters {
@@ -106,7 +114,7 @@ impl World {
         };
         let application = ApplicationParameters { accreditors: vec![issuer], threshold: 1, institutions: vec![] };
         let seal = match &consensus {
-            Consensus::Solo => Vec::new(),
+            Consensus::Solo | Consensus::Bft => Vec::new(),
             Consensus::ProofOfWork => Seal { bits: PowParameters::EASIEST_LIMIT_BITS, nonce: 0 }.to_bytes(),
             Consensus::Own(own) => own.genesis_seal.clone(),
         };
@@ -117,10 +125,19 @@ impl World {
         let genesis = match &consensus {
             Consensus::Solo => genesis.with(&solo(interval_seconds)),
             Consensus::ProofOfWork => genesis.with(&pow(interval_seconds)),
+            Consensus::Bft => genesis.with(&bft(interval_seconds, nodes, &liars)),
             Consensus::Own(own) => (own.genesis)(genesis),
         };
         let ledger = Ledger::new(incentive.clone(), Arc::new(SingleKey)).expect("the parameters are in order");
         let rewards = Arc::new(Rewards::new(&ledger));
+        let rule: Arc<dyn RewardRule> = match bug {
+            Some(Bug::DoubleFees) => Arc::new(DoubleFees(rewards.clone())),
+            _ => rewards.clone(),
+        };
+        let verifier: Arc<dyn Verifier> = match bug {
+            Some(Bug::ForgottenSignatures) => Arc::new(ForgottenSignatures),
+            _ => Arc::new(RememberingVerifier::default()),
+        };
         let identities = Identities::new(application).expect("the parameters are in order");
         let executor = Contracts::new(ledger, vec![Arc::new(Records), Arc::new(identities)]);
         Self {
@@ -129,10 +146,12 @@ impl World {
             consensus,
             interval_seconds,
             nodes,
-            peers,
+            liars,
+            bug,
             executor: Arc::new(executor.expect("the programs share no kinds")),
             rewards,
-            verifier: Arc::default(),
+            rule,
+            verifier,
             objects: gateways.iter().map(|node| (*node, Arc::default())).collect(),
         }
     }
@@ -154,16 +173,20 @@ impl World {
             Box::new(disk.open()),
             self.engine(node),
             self.executor.clone(),
-            self.rewards.clone(),
+            self.rule.clone(),
             Box::new(transport),
         )
         .verifier(self.verifier.clone())
         .listen(address(node))
-        .peers((0..self.peers).filter(|other| *other != node).map(address).collect())
+        .peers((0..self.nodes + self.liars.len()).filter(|other| *other != node).map(address).collect())
         .clock(Arc::new(move || clock.clock(node)))
         .searcher(move |report| Box::new(searching.searcher(node, report)));
         if self.objects.contains_key(&node) {
-            builder = builder.service(Box::new(self.gateway(node, &entropy)));
+            let gateway = self.gateway(node, &entropy);
+            builder = match self.bug {
+                Some(Bug::LateDenial) => builder.service(Box::new(LateDenial(gateway))),
+                _ => builder.service(Box::new(gateway)),
+            };
         }
         let mut started = builder.stepped(entropy)?;
         if self.makes_blocks(node) {
@@ -177,10 +200,41 @@ impl World {
         match self.consensus {
             Consensus::Solo => node == 0,
             Consensus::ProofOfWork | Consensus::Own(_) => node < self.nodes,
+            Consensus::Bft => is_validator(node, self.nodes, &self.liars),
         }
     }
 
+    /// What a node does to what it sends, where it does something.
+    pub(super) fn tamper(&self, node: NodeIndex, equivocates: bool) -> Option<Tamper> {
+        let forger = |key| Some(Forger { key, chain: self.genesis.chain_id() });
+        match node.checked_sub(self.nodes).map(|liar| self.liars[liar]) {
+            Some(fault) if fault.is_validators() => Some(Tamper::new(fault, forger(validator(node)))),
+            Some(fault) => Some(Tamper::new(fault, None)),
+            None => (equivocates && node == 0).then(|| Tamper::new(Fault::Equivocation, forger(authority()))),
+        }
+    }
+
+    /// How many validators there are; none where blocks come about in another way.
+    pub(super) fn validators(&self) -> usize {
+        let nodes = 0..self.nodes + self.liars.len();
+        if matches!(self.consensus, Consensus::Bft) { nodes.filter(|node| self.makes_blocks(*node)).count() } else { 0 }
+    }
+
+    /// Whether the key is that of a validator that contradicts itself.
+    pub(super) fn contradicts_itself(&self, key: &PublicKey) -> bool {
+        let node = self.liars.iter().position(|fault| *fault == Fault::DoubleVote).map(|liar| self.nodes + liar);
+        node.is_some_and(|node| validator(node).public_key() == *key)
+    }
+
     fn engine(&self, node: NodeIndex) -> Box<dyn Engine> {
+        let engine = self.sound_engine(node);
+        match self.bug {
+            Some(bug @ (Bug::ForgottenJournal | Bug::BlindVote)) => Box::new(FaultyEngine { engine, bug }),
+            _ => engine,
+        }
+    }
+
+    fn sound_engine(&self, node: NodeIndex) -> Box<dyn Engine> {
         let makes = self.makes_blocks(node);
         match &self.consensus {
             Consensus::Solo if makes => Box::new(Solo::authority(solo(self.interval_seconds), Box::new(authority()))),
@@ -188,6 +242,11 @@ impl World {
             Consensus::ProofOfWork => {
                 let parameters = pow(self.interval_seconds);
                 let engine = if makes { ProofOfWork::miner(parameters) } else { ProofOfWork::follower(parameters) };
+                Box::new(engine.expect("the parameters are in order"))
+            }
+            Consensus::Bft => {
+                let signer = Box::new(validator(node));
+                let engine = if makes { Bft::validator(&self.genesis, signer) } else { Bft::follower(&self.genesis) };
                 Box::new(engine.expect("the parameters are in order"))
             }
             Consensus::Own(own) => (own.engine)(node),
@@ -236,6 +295,14 @@ pub(super) fn authority() -> SecretKey {
     key("authority", 0)
 }
 
+fn validator(node: NodeIndex) -> SecretKey {
+    key("validator", node)
+}
+
+fn is_validator(node: NodeIndex, honest: usize, liars: &[Fault]) -> bool {
+    node.checked_sub(honest).is_none_or(|liar| liars[liar].is_validators())
+}
+
 pub(super) fn lock_of(patient: usize) -> Lock {
     SingleKey::lock(&patient_key(patient).public_key())
 }
@@ -252,6 +319,16 @@ fn key(role: &str, index: usize) -> SecretKey {
 
 fn solo(interval_seconds: u32) -> SoloParameters {
     SoloParameters { authority: authority().public_key(), interval_seconds }
+}
+
+fn bft(interval_seconds: u32, honest: usize, liars: &[Fault]) -> BftParameters {
+    let seats = (0..honest + liars.len()).filter(|node| is_validator(*node, honest, liars));
+    let seat = |node| Validator { key: validator(node).public_key(), power: if node < honest { 2 } else { 1 } };
+    BftParameters {
+        validators: seats.map(seat).collect(),
+        interval_millis: interval_seconds * 1_000,
+        ..BftParameters::equal([])
+    }
 }
 
 fn pow(interval_seconds: u32) -> PowParameters {

@@ -165,7 +165,13 @@ impl Core {
 
     /// When there is something to do even if nothing arrives.
     pub(super) fn due(&self) -> Millis {
-        self.wake_engine_at.map_or(self.next_tick, |at| at.min(self.next_tick))
+        self.wakes_at().map_or(self.next_tick, |at| at.min(self.next_tick))
+    }
+
+    /// When the engine has something to do, or a block is to be made anew. Unlike deadlines of the network, this is not a matter of
+    /// ticks.
+    pub(super) fn wakes_at(&self) -> Option<Millis> {
+        self.wake_engine_at.into_iter().chain(self.retry_mining_at).min()
     }
 
     /// Takes what the transport reports, and says whether there was anything.

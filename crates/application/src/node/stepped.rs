@@ -34,6 +34,18 @@ impl SteppedNode {
         self.core.due()
     }
 
+    /// When the engine, or the making of blocks, needs a turn, by the node's own clock: who gives turns less often than they are due
+    /// misses no such moment.
+    pub fn wakes_at(&self) -> Option<Millis> {
+        self.core.wakes_at()
+    }
+
+    /// Whether storage has failed, so that nothing can be promised to anybody: a [`Node`](super::Node) stops here, and so has whoever
+    /// holds this one to drop it.
+    pub const fn has_failed(&self) -> bool {
+        self.core.local.is_store_lost
+    }
+
     /// The chain.
     pub const fn chain(&self) -> &Chain {
         &self.core.local.chain

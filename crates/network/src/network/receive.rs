@@ -60,7 +60,7 @@ impl Network {
             Direction::Outbound => self.outbound.greeted(&address),
             Direction::Inbound => {
                 if let Some(listen) = listen {
-                    self.outbound.book.hear_of(&listen, &address);
+                    self.outbound.hear_of(&listen, &address);
                 }
             }
         }
@@ -280,7 +280,7 @@ impl Network {
         let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.awaits_addresses) else { return };
         peer.awaits_addresses = false;
         for address in addresses {
-            self.outbound.book.hear_of(address, &peer.address);
+            self.outbound.hear_of(address, &peer.address);
         }
     }
 
