@@ -18,6 +18,7 @@ use health_chain_data::{
     codec::{self, CodecError},
     genesis::GenesisError,
     ports::{ScalarHasher, Signer, StateView},
+    sha256,
 };
 use thiserror::Error;
 
@@ -50,6 +51,8 @@ pub struct Bft {
     office: Office,
     /// What was said at heights from `next` on.
     statements: BTreeMap<Slot, Signed>,
+    /// Hashes of the votes taken at this height, as they came: each comes from every peer, and to decode one costs many times as much.
+    taken: BTreeSet<Hash>,
     accused: BTreeSet<PublicKey>,
     validator: Option<Seat>,
 }
@@ -110,6 +113,7 @@ impl Bft {
             next: Height::ZERO,
             office: Office::default(),
             statements: BTreeMap::new(),
+            taken: BTreeSet::new(),
             accused: BTreeSet::new(),
             validator: None,
         })
@@ -209,6 +213,7 @@ impl Bft {
         if self.next != next {
             self.next = next;
             self.statements.retain(|(height, ..), _| *height >= next);
+            self.taken.clear();
             self.accused.clear();
             self.office = self.office_on(branch, state).unwrap_or_default();
         }
@@ -221,15 +226,24 @@ impl Bft {
     }
 
     fn message(&mut self, now: Millis, bytes: Vec<u8>) -> Vec<Action> {
+        let name = sha256(&bytes);
+        if self.taken.contains(&name) {
+            // Said again: somebody may have missed it.
+            return vec![Action::Relay(bytes)];
+        }
         let mut actions = Vec::new();
         match codec::decode::<Message>(&bytes) {
             Ok(Message::Vote(signed)) if !is_proposal(&signed) => {
-                if self.admit(&signed, &mut actions) {
+                let is_new = self.admit(&signed, &mut actions);
+                let is_first = self.statements.get(&signed.slot()) == Some(&signed);
+                if is_first {
+                    self.taken.insert(name);
+                }
+                if is_new || is_first {
                     actions.push(Action::Relay(bytes));
+                }
+                if is_new {
                     self.deliver(now, signed.statement.height, Message::Vote(signed));
-                } else if self.statements.get(&signed.slot()) == Some(&signed) {
-                    // Said again: somebody may have missed it.
-                    actions.push(Action::Relay(bytes));
                 }
             }
             Ok(Message::Proposal(signed, block)) => {

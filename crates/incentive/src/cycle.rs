@@ -117,16 +117,21 @@ impl MiningCycle {
         Ok(steps)
     }
 
+    /// Whether [`MiningCycle::refresh`] builds something.
+    pub fn is_stale(&self, now: Millis, pool: &Mempool) -> bool {
+        let due = |candidate: &Candidate| {
+            now.saturating_sub(candidate.built.0).0 >= self.mining.refresh_millis
+                && candidate.arrivals != pool.arrivals()
+        };
+        self.searching && self.candidate.as_ref().is_some_and(due)
+    }
+
     /// Builds the candidate anew if its search has run long enough and something has arrived since. To be called now and then.
     ///
     /// # Errors
     /// Where the candidate can't be built; the old one stays.
     pub fn refresh(&mut self, now: Millis, pool: &Mempool, tip: &TipState<'_>) -> Result<Option<Step>, TemplateError> {
-        let due = |candidate: &Candidate| {
-            now.saturating_sub(candidate.built.0).0 >= self.mining.refresh_millis
-                && candidate.arrivals != pool.arrivals()
-        };
-        if self.searching && self.candidate.as_ref().is_some_and(due) {
+        if self.is_stale(now, pool) {
             Ok(Some(Step::Candidate(self.build(now, pool, tip)?.header.clone())))
         } else {
             Ok(None)

@@ -9,7 +9,7 @@ use alloc::{
 };
 use core::mem;
 
-use health_chain_data::{BlockId, ChainId, Millis, TxId, tagged_hash};
+use health_chain_data::{BlockId, ChainId, Hash, Millis, TxId, sha256, tagged_hash};
 
 use crate::{
     action::{Action, Report},
@@ -130,14 +130,15 @@ impl Network {
     /// Sends what this node's consensus engine says to every peer, again if it says so again.
     pub fn broadcast_engine(&mut self, bytes: &[u8]) -> Vec<Action> {
         let peers: Vec<PeerId> = self.ready().map(|(id, _)| *id).collect();
-        self.send_engine(peers, bytes)
+        self.send_engine(peers, sha256(bytes), bytes)
     }
 
     /// Passes on what another node's engine said, to the peers that neither sent it nor were sent it.
     pub fn relay_engine(&mut self, bytes: &[u8]) -> Vec<Action> {
+        let name = sha256(bytes);
         let peers: Vec<PeerId> =
-            self.ready().map(|(id, _)| *id).filter(|id| !self.engine_messages.is_known(id, bytes)).collect();
-        self.send_engine(peers, bytes)
+            self.ready().map(|(id, _)| *id).filter(|id| !self.engine_messages.is_known(id, &name)).collect();
+        self.send_engine(peers, name, bytes)
     }
 
     /// Asks a peer's application. The outcome comes as [`Action::Answered`], in any case.
@@ -311,10 +312,13 @@ impl Network {
         mem::take(&mut self.actions)
     }
 
-    fn send_engine(&mut self, peers: Vec<PeerId>, bytes: &[u8]) -> Vec<Action> {
+    fn send_engine(&mut self, peers: Vec<PeerId>, name: Hash, bytes: &[u8]) -> Vec<Action> {
+        if peers.is_empty() {
+            return Vec::new();
+        }
         let message = Message::Engine(bytes.to_vec());
         for peer in peers {
-            self.engine_messages.note_known(peer, bytes);
+            self.engine_messages.note_known(peer, name);
             self.send(peer, &message);
         }
         mem::take(&mut self.actions)

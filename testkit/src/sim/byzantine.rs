@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use health_chain::{
     consensus::Solo,
     consensus_bft::{Choice, Claim, Signed, Statement, proposal, proposal_message, statements, vote_message},
-    data::{Block, BlockId, Body, ChainId, Hash, Height, SecretKey, Transaction, codec, ports::ScalarHasher},
+    data::{Block, BlockId, Body, ChainId, Hash, Height, SecretKey, Transaction, codec, ports::ScalarHasher, sha256},
     network::{Item, Message, Priority, message::EncodedTransaction},
 };
 
 use super::{fabric::NodeIndex, fault::Fault, random::Random};
 
-/// How many frames a replaying peer remembers.
+/// How many frames a replaying peer remembers, and how many answers a lying validator.
 const REMEMBERED_FRAMES: usize = 256;
 /// One frame in so many is followed by an old one.
 const REPLAY_ONE_IN: u64 = 4;
@@ -35,13 +35,15 @@ pub(super) struct Tamper {
     /// The authority's or a validator's, where the fault is one of theirs.
     forger: Option<Forger>,
     remembered: Vec<Outgoing>,
+    /// What is said instead of what an engine wants to say, by its hash: the same to everybody who is told the other thing.
+    misspoken: BTreeMap<Hash, Option<Vec<u8>>>,
     /// Whether a block of the authority has a sibling.
     siblings: BTreeMap<BlockId, Option<Vec<u8>>>,
 }
 
 impl Tamper {
     pub(super) fn new(fault: Fault, forger: Option<Forger>) -> Self {
-        Self { fault, forger, remembered: Vec::new(), siblings: BTreeMap::new() }
+        Self { fault, forger, remembered: Vec::new(), misspoken: BTreeMap::new(), siblings: BTreeMap::new() }
     }
 
     /// What leaves instead of `frame`, and what has fired how often.
@@ -95,15 +97,24 @@ impl Tamper {
     }
 
     /// What a validator says instead of what its engine does.
-    fn misspeak(&self, to: NodeIndex, message: Message) -> Option<Vec<Message>> {
+    fn misspeak(&mut self, to: NodeIndex, message: Message) -> Option<Vec<Message>> {
         let (Message::Engine(bytes), Some(forger)) = (message, &self.forger) else { return None };
-        let said = forger.own(&bytes)?;
-        match self.fault {
-            Fault::SilentValidator => Some(Vec::new()),
-            Fault::DoubleVote if to % 2 == 1 => Some(vec![Message::Engine(forger.contradict(&said, &bytes))]),
-            Fault::FalseProposal => forger.spoil(&said, &bytes).map(|bytes| vec![Message::Engine(bytes)]),
-            _ => None,
+        if self.fault == Fault::DoubleVote && to % 2 == 0 {
+            return None;
         }
+        if self.misspoken.len() >= REMEMBERED_FRAMES {
+            self.misspoken.clear();
+        }
+        let instead = self.misspoken.entry(sha256(&bytes)).or_insert_with(|| {
+            let said = forger.own(&bytes)?;
+            match self.fault {
+                Fault::SilentValidator => Some(Vec::new()),
+                Fault::DoubleVote => Some(forger.contradict(&said, &bytes)),
+                _ => forger.spoil(&said, &bytes),
+            }
+        });
+        let said = |bytes: &Vec<u8>| if bytes.is_empty() { Vec::new() } else { vec![Message::Engine(bytes.clone())] };
+        instead.as_ref().map(said)
     }
 
     /// Half of the peers get a block's sibling before the block.

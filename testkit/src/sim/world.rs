@@ -45,6 +45,9 @@ const TOKEN: TokenId = TokenId(978);
 pub(super) const START: Timestamp = Timestamp(1_800_000_000);
 /// What each patient begins with.
 pub(super) const COINS: Amount = Amount(1_000_000);
+/// How long until a validator that waits says again what it said last, in milliseconds: partitions last minutes, and every repetition reaches
+/// everybody.
+const REBROADCAST_MILLIS: u32 = 10_000;
 /// How many settled claims are remembered before they are forgotten.
 const MAX_REMEMBERED_CLAIMS: usize = 100_000;
 
@@ -327,6 +330,7 @@ fn bft(interval_seconds: u32, honest: usize, liars: &[Fault]) -> BftParameters {
     BftParameters {
         validators: seats.map(seat).collect(),
         interval_millis: interval_seconds * 1_000,
+        rebroadcast_millis: REBROADCAST_MILLIS,
         ..BftParameters::equal([])
     }
 }

@@ -369,7 +369,8 @@ impl Core {
     }
 
     fn refresh_candidate(&mut self) {
-        let Some(cycle) = &mut self.cycle else { return };
+        let (now, pool) = (self.local.now, &self.local.pool);
+        let Some(cycle) = self.cycle.as_mut().filter(|cycle| cycle.is_stale(now, pool)) else { return };
         match cycle.refresh(self.local.now, &self.local.pool, &TipState::of(&self.local.chain)) {
             Ok(None) => {}
             Ok(Some(Step::Candidate(header))) => self.step_engine(EngineInput::Candidate(header)),
@@ -382,10 +383,12 @@ impl Core {
     fn advance(&mut self, actions: Vec<EngineAction>) {
         let mut pending = VecDeque::from([actions]);
         while let Some(actions) = pending.pop_front() {
-            let tip = TipState::of(&self.local.chain);
             let steps = match &mut self.cycle {
-                Some(cycle) => cycle.handle(self.local.now, actions, &self.local.pool, &tip),
-                None => Ok(actions.into_iter().map(Step::Engine).collect()),
+                // Most of what an engine that talks to others wants concerns no block.
+                Some(cycle) if actions.iter().any(concerns_a_block) => {
+                    cycle.handle(self.local.now, actions, &self.local.pool, &TipState::of(&self.local.chain))
+                }
+                _ => Ok(actions.into_iter().map(Step::Engine).collect()),
             };
             let steps = match steps {
                 Ok(steps) => steps,
@@ -471,4 +474,10 @@ impl Core {
             self.listeners.retain(|listener| listener.send(event.clone()).is_ok());
         }
     }
+}
+
+/// Whether the mining cycle has a part in it.
+const fn concerns_a_block(action: &EngineAction) -> bool {
+    use EngineAction::{Build, Propose, Sealed, Search, StopSearch};
+    matches!(action, Build | Propose | Sealed(_) | Search(_) | StopSearch)
 }

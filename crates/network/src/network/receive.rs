@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::mem;
 
-use health_chain_data::{BlockId, Header, Millis, Transaction, codec};
+use health_chain_data::{BlockId, Header, Millis, Transaction, codec, sha256};
 
 use super::Network;
 use crate::{
@@ -109,7 +109,7 @@ impl Network {
             Message::AppRequest { id, body } => self.app_requested(now, peer, id, &body, local),
             Message::AppResponse { id, body } => self.app_answered(now, peer, RequestId(id), body),
             Message::Engine(bytes) => {
-                self.engine_messages.note_known(peer, &bytes);
+                self.engine_messages.note_known(peer, sha256(&bytes));
                 local.engine(bytes);
             }
         }
