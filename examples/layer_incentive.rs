@@ -16,6 +16,7 @@ use health_chain_consensus::{
 use health_chain_data::{
     Amount, Block, BlockId, ChainId, Genesis, Header, Height, Input, Millis, OutPoint, Output, SecretKey, Timestamp,
     TokenId, Transaction, Witness,
+    limits::MAX_HEADER_BYTES,
     ports::{ChainStore, ScalarHasher, SignatureClaim, SingleVerifier},
     state::{MemoryStore, Overlay},
 };
@@ -116,8 +117,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     assert!(matches!(refused, MempoolError::Conflict { with, .. } if with == dear.id()));
     println!("waiting: {} payments, best first; a second spender is refused", pool.len());
 
-    // A block that has room for two and the maker's coinbase: the two that pay most, and their fees for the maker.
-    let limits = ConsensusParameters { max_block_bytes: 800, ..ConsensusParameters::default() };
+    // A block that has room for two and the maker's coinbase: the two that pay most, and their fees for the maker. Room for the
+    // longest header is kept.
+    let max_block_bytes = MAX_HEADER_BYTES as u32 + 600;
+    let limits = ConsensusParameters { max_block_bytes, ..ConsensusParameters::default() };
     let makers_lock = lock(&maker);
     let template = template::build(&pool, &tip, &limits, Some(Payout { rewards: &rewards, lock: &makers_lock }))?;
     let chosen: Vec<_> = template.body.0.iter().skip(1).map(Transaction::id).collect();
