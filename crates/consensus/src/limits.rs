@@ -2,11 +2,12 @@
 
 /// How many blocks the median time past looks back over (Bitcoin's value).
 pub const MEDIAN_TIME_BLOCKS: usize = 11;
-/// Headers kept on branches that are neither connected nor the heaviest known. Beyond it the lightest are forgotten, so cheap
-/// branches from the chain's easy beginnings push out each other and never a branch near the tip.
-pub const MAX_SIDE_HEADERS: usize = 262_144;
-/// How many side headers are left when there were too many: a margin, so that forgetting is rare and done in bulk.
-pub const SIDE_HEADERS_AFTER_PRUNING: usize = MAX_SIDE_HEADERS / 8 * 7;
+/// Headers kept on branches that are neither connected nor the heaviest known, or as many as are connected, if those are more. Beyond it
+/// the lightest are forgotten, so cheap branches from the chain's easy beginnings push out each other and never a branch
+/// near the tip. With what the store keeps of them, about 24 MB; and since a branch may be as long as the chain, no fork is too old to be caught up with.
+pub const MAX_SIDE_HEADERS: usize = 24_576;
+/// One of so many side headers goes when there are too many: a margin, so that forgetting is rare and done in bulk.
+pub const PRUNED_SHARE: usize = 8;
 /// How far below the tip a block off the heaviest branch may be for its body to be kept, in blocks. Older ones are asked for
 /// again if their branch ever becomes the heaviest.
 pub const SIDE_BODY_DEPTH_BLOCKS: u32 = 288;
@@ -21,4 +22,4 @@ pub const MAX_REVERSAL_DEPTH_BLOCKS: u32 = 10_000;
 /// Validators of one chain: as many as fit into a seal, all of them signing, with as many to follow them.
 pub const MAX_VALIDATORS: usize = 100;
 
-const _: () = assert!(SIDE_HEADERS_AFTER_PRUNING < MAX_SIDE_HEADERS);
+const _: () = assert!(PRUNED_SHARE > 1 && MAX_SIDE_HEADERS > PRUNED_SHARE);

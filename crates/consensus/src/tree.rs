@@ -236,6 +236,10 @@ impl HeaderTree {
         self.connected.get(above_root.0 as usize).copied()
     }
 
+    pub(crate) fn connected_count(&self) -> usize {
+        self.connected.len()
+    }
+
     pub(crate) fn is_connected(&self, slot: Slot) -> bool {
         self.connected_at(self.height_at(slot)) == Some(slot)
     }

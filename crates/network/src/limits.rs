@@ -63,6 +63,8 @@ pub const PING_INTERVAL_MILLIS: u64 = 30_000;
 pub const PING_TIMEOUT_MILLIS: u64 = 20_000;
 /// How long the answer to a request for headers may take, in milliseconds.
 pub const HEADERS_TIMEOUT_MILLIS: u64 = 20_000;
+/// How long a peer keeps one of the [`MAX_HEADER_REQUESTS`] places by not answering, in milliseconds.
+pub const HEADERS_PATIENCE_MILLIS: u64 = 2_000;
 /// How long the answer to a request for blocks may take as a whole, in milliseconds: [`MAX_ANSWER_BYTES`] and a maximal block at
 /// 85 kB per second. No peer holds up the sync for longer, however it spaces its blocks.
 pub const BLOCKS_TIMEOUT_MILLIS: u64 = 60_000;
@@ -79,8 +81,13 @@ pub const APP_TIMEOUT_MILLIS: u64 = 30_000;
 pub const MAX_REQUESTED_BLOCKS: usize = 64;
 /// Blocks under way from all peers together.
 pub const MAX_BLOCKS_IN_FLIGHT: usize = 256;
-/// Requests for headers under way at once.
+/// Requests for headers under way at once, but for slow ones.
 pub const MAX_HEADER_REQUESTS: usize = 2;
+/// Headers that a peer may send in a row without its branch becoming the heaviest known, before it is asked for more only once in a
+/// while: sixteen answers. Nobody honest is as far behind, except in a reorganisation as deep.
+pub const MAX_FRUITLESS_HEADERS: usize = 16 * MAX_HEADERS;
+/// The time between two requests for headers to a peer that has sent so many, in milliseconds.
+pub const FRUITLESS_PAUSE_MILLIS: u64 = 1_000;
 /// Blocks that were not taken and are left alone for a while.
 pub const MAX_POSTPONED_BLOCKS: usize = 1_024;
 /// How long a block that was not taken is left alone, in milliseconds.
@@ -182,5 +189,6 @@ const _: () = {
     assert!(MIN_BACKOFF_MILLIS <= MAX_BACKOFF_MILLIS);
     assert!(NEW_BUCKETS_PER_SOURCE < NEW_BUCKETS && TRIED_BUCKETS_PER_GROUP < TRIED_BUCKETS);
     assert!(TICK_MILLIS <= ANNOUNCE_MILLIS);
+    assert!(HEADERS_PATIENCE_MILLIS < HEADERS_TIMEOUT_MILLIS);
     assert!(FIRST_BLOCK_TIMEOUT_MILLIS <= BLOCKS_TIMEOUT_MILLIS);
 };

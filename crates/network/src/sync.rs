@@ -5,14 +5,16 @@ use alloc::{
     collections::{BTreeMap, BTreeSet},
     vec::Vec,
 };
+use core::cmp::Reverse;
 
 use health_chain_data::{BlockId, Header, Height, Millis};
 
 use crate::{
     limits::{
-        BLOCKS_TIMEOUT_MILLIS, FIRST_BLOCK_TIMEOUT_MILLIS, HEADERS_TIMEOUT_MILLIS, MAX_BLOCKS_IN_FLIGHT,
-        MAX_HEADER_REQUESTS, MAX_HEADERS, MAX_LOCATOR_IDS, MAX_POSTPONED_BLOCKS, MAX_REQUESTED_BLOCKS, MAX_STALLS,
-        PAUSE_MILLIS, POSTPONE_MILLIS, REFRESH_MILLIS,
+        BLOCKS_TIMEOUT_MILLIS, FIRST_BLOCK_TIMEOUT_MILLIS, FRUITLESS_PAUSE_MILLIS, HEADERS_PATIENCE_MILLIS,
+        HEADERS_TIMEOUT_MILLIS, MAX_BLOCKS_IN_FLIGHT, MAX_FRUITLESS_HEADERS, MAX_HEADER_REQUESTS, MAX_HEADERS,
+        MAX_LOCATOR_IDS, MAX_POSTPONED_BLOCKS, MAX_REQUESTED_BLOCKS, MAX_STALLS, PAUSE_MILLIS, POSTPONE_MILLIS,
+        REFRESH_MILLIS,
     },
     message::{Item, Message},
     ports::{PeerId, TipView, Verdict},
@@ -40,11 +42,19 @@ struct Link {
     headers_until: Option<Millis>,
     /// The last header that it sent: the next request continues there, even on a branch that is not the best one yet.
     last_header: Option<BlockId>,
+    /// Headers that it has sent, or was waited for in vain, since its headers last were the best: who has the fewest is asked first,
+    /// so that headers that lead nowhere keep nobody's that do from being heard of.
+    fruitless_headers: usize,
+    /// Not asked for headers before this moment.
+    headers_from: Millis,
     batch: BTreeSet<BlockId>,
     batch_until: Millis,
     /// When the first block of the batch is due.
     first_until: Millis,
     batch_delivered: bool,
+    /// Batches of which nothing came, since it last sent a block that it was asked for. Who has the fewest is asked, so that those who
+    /// never deliver hold up their share of the blocks once.
+    undelivered: u32,
     paused_until: Millis,
     stalls: u32,
 }
@@ -57,12 +67,28 @@ impl Link {
             announced: None,
             headers_until: None,
             last_header: None,
+            fruitless_headers: 0,
+            headers_from: Millis::ZERO,
             batch: BTreeSet::new(),
             batch_until: Millis::ZERO,
             first_until: Millis::ZERO,
             batch_delivered: false,
+            undelivered: 0,
             paused_until: Millis::ZERO,
             stalls: 0,
+        }
+    }
+
+    /// Whether it has sent more headers to no avail than a branch is likely to be ahead.
+    const fn is_fruitless(&self) -> bool {
+        self.fruitless_headers >= MAX_FRUITLESS_HEADERS
+    }
+
+    /// Notes headers that made no branch the best one.
+    fn add_fruitless(&mut self, now: Millis, headers: usize) {
+        self.fruitless_headers = self.fruitless_headers.saturating_add(headers);
+        if self.is_fruitless() {
+            self.headers_from = now.saturating_add(FRUITLESS_PAUSE_MILLIS);
         }
     }
 
@@ -97,13 +123,14 @@ impl Sync {
 
     /// Whether nothing is under way and nothing more is known to fetch. Without peers there is nothing to be in step with.
     pub(crate) fn is_in_step(&self, view: &dyn TipView) -> bool {
-        let quiet = |link: &Link| !link.wants_headers && link.headers_until.is_none();
+        let quiet = |link: &Link| link.is_fruitless() || !link.wants_headers && link.headers_until.is_none();
         !self.links.is_empty() && self.links.values().all(quiet) && view.missing_bodies(1).is_empty()
     }
 
     /// The peer has a block. If this node keeps up otherwise, the block is requested at once: most often its parent is here.
     pub(crate) fn announced(&mut self, now: Millis, peer: PeerId, id: BlockId, view: &dyn TipView) -> Outbox {
-        let keeps_up = self.fetching.is_empty() && self.links.values().all(|link| link.headers_until.is_none());
+        let is_at_rest = |link: &Link| link.is_fruitless() || link.headers_until.is_none();
+        let keeps_up = self.fetching.is_empty() && self.links.values().all(is_at_rest);
         let Some(link) = self.links.get_mut(&peer) else { return Vec::new() };
         link.paused_until = now;
         self.is_due = true;
@@ -111,7 +138,8 @@ impl Sync {
             return Vec::new();
         }
         link.announced = Some(id);
-        if !keeps_up || !link.can_be_asked_for_blocks(now) || !view.missing_bodies(1).is_empty() {
+        if !keeps_up || link.undelivered > 0 || !link.can_be_asked_for_blocks(now) || !view.missing_bodies(1).is_empty()
+        {
             return Vec::new();
         }
         Vec::from([self.request_blocks(now, peer, &[id])])
@@ -122,7 +150,14 @@ impl Sync {
     }
 
     /// Headers came and were judged.
-    pub(crate) fn headers(&mut self, peer: &PeerId, headers: &[Header], verdict: Verdict) {
+    pub(crate) fn headers(
+        &mut self,
+        now: Millis,
+        peer: &PeerId,
+        headers: &[Header],
+        verdict: Verdict,
+        view: &dyn TipView,
+    ) {
         let Some(link) = self.links.get_mut(peer) else { return };
         link.headers_until = None;
         link.wants_headers = false;
@@ -134,6 +169,11 @@ impl Sync {
         link.wants_headers = more && link.last_header != Some(last);
         link.last_header = Some(last);
         link.stalls = 0;
+        if view.locator().first() == Some(&last) {
+            link.fruitless_headers = 0;
+        } else {
+            link.add_fruitless(now, headers.len());
+        }
     }
 
     pub(crate) fn is_asked_for_block(&self, peer: &PeerId, id: &BlockId) -> bool {
@@ -153,6 +193,7 @@ impl Sync {
         link.wants_headers |= is_orphan;
         if link.batch.remove(&id) {
             link.batch_delivered = true;
+            link.undelivered = 0;
             if link.batch.is_empty() {
                 link.stalls = 0;
             }
@@ -171,6 +212,7 @@ impl Sync {
             link.announced = None;
         }
         if link.batch.is_empty() && !link.batch_delivered {
+            link.undelivered += 1;
             link.paused_until = now.saturating_add(PAUSE_MILLIS);
         }
     }
@@ -189,11 +231,13 @@ impl Sync {
             if headers_overdue {
                 link.headers_until = None;
                 link.announced = None;
+                link.add_fruitless(now, MAX_HEADERS);
             }
             if blocks_overdue {
                 for id in core::mem::take(&mut link.batch) {
                     self.fetching.remove(&id);
                 }
+                link.undelivered += u32::from(!link.batch_delivered);
                 link.paused_until = now.saturating_add(PAUSE_MILLIS);
             }
             if headers_overdue || blocks_overdue {
@@ -207,6 +251,11 @@ impl Sync {
                 link.paused_until = Millis::ZERO;
                 self.is_due = true;
             }
+            if link.headers_from != Millis::ZERO && link.headers_from <= now {
+                link.headers_from = Millis::ZERO;
+                self.is_due = true;
+            }
+            self.is_due |= link.headers_until.is_some_and(|until| is_slow(until, now));
         }
         stalled
     }
@@ -236,19 +285,21 @@ impl Sync {
     }
 
     fn request_headers(&mut self, now: Millis, view: &dyn TipView) -> Outbox {
-        let asked = self.links.values().filter(|link| link.headers_until.is_some()).count();
-        let mut wanting: Vec<(Height, PeerId)> = Vec::new();
+        let is_waited_for = |until: Millis| !is_slow(until, now);
+        let asked = self.links.values().filter(|link| link.headers_until.is_some_and(is_waited_for)).count();
+        let mut wanting: Vec<(usize, Reverse<Height>, Reverse<PeerId>)> = Vec::new();
         for (peer, link) in &mut self.links {
             link.announced = link.announced.filter(|id| !view.has_header(id));
             let announced = link.announced.is_some_and(|id| !self.fetching.contains_key(&id));
-            if link.headers_until.is_none() && (link.wants_headers || announced) {
-                wanting.push((link.claimed, *peer));
+            let may_be_asked = link.headers_until.is_none() && link.headers_from <= now;
+            if may_be_asked && (link.wants_headers || announced) {
+                wanting.push((link.fruitless_headers, Reverse(link.claimed), Reverse(*peer)));
             }
         }
-        wanting.sort_by(|one, other| other.cmp(one));
+        wanting.sort_unstable();
         wanting.truncate(MAX_HEADER_REQUESTS.saturating_sub(asked));
         let mut outbox = Vec::new();
-        for (_, peer) in wanting {
+        for (.., Reverse(peer)) in wanting {
             let link = self.links.get_mut(&peer).expect("a key of the map");
             link.wants_headers = false;
             link.headers_until = Some(now.saturating_add(HEADERS_TIMEOUT_MILLIS));
@@ -268,10 +319,11 @@ impl Sync {
         missing.truncate(MAX_BLOCKS_IN_FLIGHT - self.fetching.len());
         // Who has just sent the header of a missing block has that block and is alive; a claim is a claim.
         let has_one = |link: &Link| link.last_header.is_some_and(|id| missing.contains(&id));
+        let fewest = self.links.values().map(|link| link.undelivered).min().unwrap_or(0);
         let mut idle: Vec<(bool, Height, PeerId)> = self
             .links
             .iter()
-            .filter(|(_, link)| link.can_be_asked_for_blocks(now))
+            .filter(|(_, link)| link.undelivered == fewest && link.can_be_asked_for_blocks(now))
             .map(|(peer, link)| (has_one(link), link.claimed, *peer))
             .collect();
         if idle.is_empty() {
@@ -295,6 +347,11 @@ impl Sync {
     }
 }
 
+/// Whether an answer that is due `until` then has taken so long that another peer may be asked in the meantime.
+const fn is_slow(until: Millis, now: Millis) -> bool {
+    now.saturating_add(HEADERS_TIMEOUT_MILLIS - HEADERS_PATIENCE_MILLIS).0 >= until.0
+}
+
 #[cfg(test)]
 mod tests {
     use alloc::{format, string::String, vec};
@@ -303,7 +360,7 @@ mod tests {
     use health_chain_data::{Timestamp, TxId, sha256};
 
     use super::*;
-    use crate::ports::Priority;
+    use crate::ports::{FixedTip, Priority};
 
     const NOW: Millis = Millis(1_000_000);
 
@@ -361,7 +418,7 @@ mod tests {
         sync.refresh_at = Millis::MAX;
         for name in peers {
             sync.joined(peer(name), Height(0));
-            sync.headers(&peer(name), &[], Verdict::Known);
+            sync.headers(NOW, &peer(name), &[], Verdict::Known, &view(0..0));
         }
         sync
     }
@@ -421,11 +478,12 @@ mod tests {
         let mut sync = sync(&["a", "b"]);
         for (name, claimed) in [("liar", 1_000), ("dead", 900)] {
             sync.joined(peer(name), Height(claimed));
-            sync.headers(&peer(name), &[], Verdict::Known);
+            sync.headers(NOW, &peer(name), &[], Verdict::Known, &view(0..0));
         }
         let header = Header { version: 1, parent: id(0), root: sha256(b""), time: Timestamp(1), seal: vec![] };
-        sync.headers(&peer("a"), core::slice::from_ref(&header), Verdict::Accepted(Priority::Chain));
         let view = View { headers: 1, missing: vec![header.id()] };
+        let verdict = Verdict::Accepted(Priority::Chain);
+        sync.headers(NOW, &peer("a"), core::slice::from_ref(&header), verdict, &view);
         assert_eq!(requested(&sync.pump(NOW, &view)).into_keys().collect::<Vec<_>>(), [peer("a")]);
     }
 
@@ -480,8 +538,50 @@ mod tests {
         }
         let asked: Vec<PeerId> = sync.pump(NOW, &view).into_iter().map(|(peer, _)| peer).collect();
         assert_eq!(asked, [peer("b"), peer("c")]);
-        sync.headers(&peer("b"), &[], Verdict::Known);
+        sync.headers(NOW, &peer("b"), &[], Verdict::Known, &view);
         assert!(is_for_headers(&sync.pump(NOW, &view), &peer("a")));
+    }
+
+    #[test]
+    fn headers_that_lead_nowhere_keep_nobody_else_from_being_asked() {
+        let view = view(0..0);
+        let mut sync = sync(&["honest"]);
+        for (name, claimed) in [("spammer", u32::MAX), ("other", u32::MAX - 1)] {
+            sync.joined(peer(name), Height(claimed));
+        }
+        let light = |mark: usize| -> Vec<Header> {
+            let root = sha256(&mark.to_le_bytes());
+            let header = |time| Header { version: 1, parent: id(0), root, time: Timestamp(time), seal: vec![] };
+            (0..MAX_HEADERS as u32).map(header).collect()
+        };
+        let mut answers = 0;
+        while let outbox = sync.pump(NOW, &view)
+            && !outbox.is_empty()
+        {
+            for (asked, _) in outbox {
+                answers += 1;
+                sync.headers(NOW, &asked, &light(answers), Verdict::Accepted(Priority::Chain), &view);
+            }
+            // Whoever has not been asked in vain comes before them.
+            sync.links.get_mut(&peer("honest")).unwrap().wants_headers = true;
+            let outbox = sync.pump(NOW, &view);
+            assert!(outbox.iter().any(|(asked, _)| *asked == peer("honest")), "after {answers} answers");
+            sync.headers(NOW, &peer("honest"), &[], Verdict::Known, &view);
+            for (asked, _) in outbox.into_iter().filter(|(asked, _)| *asked != peer("honest")) {
+                answers += 1;
+                sync.headers(NOW, &asked, &light(answers), Verdict::Accepted(Priority::Chain), &view);
+            }
+        }
+        assert_eq!(answers, 2 * MAX_FRUITLESS_HEADERS / MAX_HEADERS, "and they are not asked without an end");
+        assert!(sync.is_in_step(&view), "they hold nothing up");
+
+        let later = NOW.saturating_add(FRUITLESS_PAUSE_MILLIS);
+        sync.tick(later);
+        assert_eq!(sync.pump(later, &view).len(), 2, "after a while they are heard again");
+        let best = Header { version: 1, parent: id(0), root: sha256(b"best"), time: Timestamp(1), seal: vec![] };
+        let ahead = FixedTip(best.clone());
+        sync.headers(later, &peer("other"), &[best], Verdict::Accepted(Priority::Chain), &ahead);
+        assert_eq!(sync.links[&peer("other")].fruitless_headers, 0, "what led to the best branch was worth it");
     }
 
     #[test]

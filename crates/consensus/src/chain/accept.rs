@@ -6,7 +6,7 @@ use health_chain_data::{Block, BlockId, Header, Millis, ports::StoreError, state
 
 use super::{Accepted, Chain, records, reorganise::Refused};
 use crate::{
-    limits::{MAX_SIDE_HEADERS, SIDE_BODY_DEPTH_BLOCKS, SIDE_HEADERS_AFTER_PRUNING},
+    limits::{MAX_SIDE_HEADERS, PRUNED_SHARE, SIDE_BODY_DEPTH_BLOCKS},
     tree::Slot,
     verify::{self, BlockError, HeaderError},
 };
@@ -38,7 +38,7 @@ impl Chain {
             }
         }
         self.commit_admitted(&changes, &new)?;
-        self.prune(MAX_SIDE_HEADERS, SIDE_HEADERS_AFTER_PRUNING)?;
+        self.prune_side_headers()?;
         outcome.map(|()| new.len())
     }
 
@@ -66,7 +66,7 @@ impl Chain {
             self.store_body(slot, &block, changes, &new)?;
         }
         let refused = self.reorganise()?;
-        self.prune(MAX_SIDE_HEADERS, SIDE_HEADERS_AFTER_PRUNING)?;
+        self.prune_side_headers()?;
         self.outcome(slot, refused)
     }
 
@@ -160,6 +160,12 @@ impl Chain {
         let tip = self.tree.height_at(self.tree.tip());
         let is_best = self.tree.ancestor(self.tree.best_header_slot(), height) == Some(slot);
         !is_best && height.saturating_add(SIDE_BODY_DEPTH_BLOCKS) < tip
+    }
+
+    /// Forgets the lightest side branches if there are too many: more than the chain is long, and than [`MAX_SIDE_HEADERS`].
+    fn prune_side_headers(&mut self) -> Result<(), StoreError> {
+        let max = MAX_SIDE_HEADERS.max(self.tree.connected_count());
+        self.prune(max, max - max / PRUNED_SHARE)
     }
 
     /// Forgets the lightest side branches if there are more than `max` side headers, down to `keep`.

@@ -246,7 +246,8 @@ impl Network {
 
     fn headers(&mut self, now: Millis, peer: PeerId, headers: &[Header], bytes: usize, local: &mut dyn Local) {
         let is_asked = self.sync.is_asked_for_headers(&peer);
-        if !is_asked && !self.charge(now, peer, 1, bytes) {
+        // Each header is hashed, checked and kept for a while, so each unasked one counts as a message.
+        if !is_asked && !self.charge(now, peer, headers.len(), bytes) {
             return;
         }
         let verdict = match headers {
@@ -254,7 +255,7 @@ impl Network {
             _ if !is_linked(headers) => Verdict::Invalid { rule: "headers-linked" },
             _ => local.headers(headers),
         };
-        self.sync.headers(&peer, headers, verdict);
+        self.sync.headers(now, &peer, headers, verdict, local);
         match verdict {
             Verdict::Invalid { rule } => self.punish(now, peer, Offence::InvalidHeaders { rule }),
             // Nothing new: asked for or not, it is charged, so that the same can't be sent for ever.
