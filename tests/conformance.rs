@@ -10,6 +10,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicU8, Ordering},
+        mpsc,
     },
 };
 
@@ -19,21 +20,23 @@ use common::{
 };
 use health_chain::{
     application::{
+        authorize::{Access, AccessRequest},
         council::{Admit, Ballot, CouncilParameters, CouncilProgram, CouncilStake, Founder, Remove},
+        gateway::{Gateway, GatewayParts, Request},
         identities::{ApplicationParameters, Approval, Identities, InitialInstitution, InstitutionId, Register},
-        node::ParallelVerifier,
+        node::{NoService, NodeBuilder, ParallelVerifier},
         objects::{FolderObjects, MemoryObjects},
         payload::Payload,
         ports::{Opaque, OwnerGrants, SeededEntropy, SystemEntropy},
-        records::{Grant, GrantTerms, Issue, Permissions, Position, Purpose, Records, Revoke},
+        records::{FIRST_VERSION, Grant, GrantTerms, Issue, Permissions, Position, Purpose, Records, Revoke},
     },
     consensus::{
         ConsensusParameters, Epochs, Solo, SoloParameters, Validator,
-        ports::{AcceptAll, BlockContext, ExecuteError, Executor, FixedStake, NoEvidence, NoReward, Offence},
+        ports::{AcceptAll, BlockContext, ExecuteError, Executor, FixedStake, NoEvidence, NoReward, NoSearch, Offence},
     },
     consensus_bft::{Bft, BftParameters, Choice, Claim, Equivocation, Evidence, Signed, Statement},
     consensus_pos::{PosParameters, ProofOfStake},
-    consensus_pow::{PowParameters, ProofOfWork, Retarget, Seal},
+    consensus_pow::{Miner, PowParameters, ProofOfWork, Retarget, Seal},
     contract::{
         Scripts,
         custody::{
@@ -41,26 +44,30 @@ use health_chain::{
             SerialDigest,
         },
         notary::{NOTARIZE, Notarization, Notary},
-        ports::{NoProgram, Program},
+        ports::{NoProgram, NoSignatures, Program, SignatureCheck},
         quorum::SignerSignature,
         release::{Beneficiary, Condition, Deposit, Open, Release, Renew, Withdraw},
-        scripts::Template,
+        scripts::{SpendSignatures, Template, data_message},
         sharing::deal,
     },
     data::{
-        Amount, BlockId, ChainId, Genesis, Hash, Height, Input, Kind, Lock, SecretKey, Signature, Timestamp,
-        Transaction, TxId, Witness,
+        Amount, Block, BlockId, ChainId, Genesis, Hash, Header, Height, Input, Kind, Lock, Millis, Output, SecretKey,
+        Signature, Timestamp, Transaction, TxId, Witness,
         batch::BatchVerifier,
         codec::encode,
-        ports::{ChainStore, ScalarHasher, SignatureClaim, SingleVerifier, StateView},
+        ports::{ChainStore, ScalarHasher, SignatureClaim, SingleVerifier, StateView, Verifier},
         sha256,
         state::{Changes, MemoryStore, Overlay, Table},
+        transaction::spent_outputs_hash,
         wrap::KemSecretKey,
     },
     data_simd::{LaneHasher, LaneVerifier, kernels, signature_kernels},
     data_sled::SledStore,
     incentive::{Bond, BondedStake, SingleKey, StakeParameters, kinds::TRANSFER, ports::Spend, tables::BONDS},
-    network::{Address, MemoryHub, PeerId},
+    network::{
+        Address, MemoryHub, PeerId,
+        ports::{FixedTip, NoInbound},
+    },
     network_quic::{QuicConfig, QuicTransport},
 };
 use health_chain_testkit::conformance;
@@ -563,6 +570,138 @@ fn rewards() {
     for honest in [block(vec![coinbase(1, FEE)]), block(vec![coinbase(1, 1)]), block(vec![])] {
         conformance::reward(&*rewards, &state, Amount(FEE), &context, &honest, &greedy);
     }
+}
+
+#[test]
+fn no_inbound_and_fixed_tip() {
+    conformance::inbound(&mut NoInbound);
+    conformance::tip_view(&FixedTip(genesis().block().header));
+}
+
+/// A node's chain and pool, which are what the network sees of it.
+#[test]
+fn node_as_the_network_sees_it() {
+    let genesis = genesis();
+    let chain = genesis.chain_id();
+    let (executor, rewards) = contracts();
+    let transport = MemoryHub::new().join(PeerId(sha256(b"node")), Address("node".into()));
+    let engine = Box::new(Solo::follower(common::solo()));
+    let store = Box::<MemoryStore>::default();
+    let builder = NodeBuilder::new(genesis.clone(), store, engine, executor, rewards, Box::new(transport))
+        .clock(Arc::new(|| Millis::from(Timestamp(START.0 + 100))));
+    let mut node = builder.stepped([7; 32]).unwrap();
+    let mut blocks: Vec<Block> = Vec::new();
+    let mut parent = genesis.block().header;
+    for seconds in 1..=4 {
+        let transactions = if seconds == 1 { vec![mint(chain, 1, &[1_000])] } else { vec![] };
+        blocks.push(block_on(&parent, Timestamp(START.0 + seconds), transactions));
+        parent = blocks[blocks.len() - 1].header.clone();
+    }
+    let unknown_kind = Transaction::new(Kind(60_000), vec![]);
+    let offers = conformance::Offers {
+        false_header: Header { seal: vec![1; 64], ..blocks[0].header.clone() },
+        false_block: block_on(&parent, Timestamp(START.0 + 5), vec![unknown_kind]),
+        transaction: mint(chain, 2, &[5]),
+        false_transaction: Transaction::new(Kind::COINBASE, vec![]),
+        blocks,
+    };
+    conformance::local(node.local(), &offers);
+}
+
+#[test]
+fn no_search() {
+    let (_report, outcomes) = mpsc::channel();
+    conformance::searcher(&NoSearch, &outcomes, false);
+}
+
+#[test]
+fn mining_threads() {
+    for threads in [1, 3] {
+        let (report, outcomes) = mpsc::channel();
+        let miner = Miner::start(threads, Arc::new(ScalarHasher), move |outcome| drop(report.send(outcome)));
+        conformance::searcher(&miner, &outcomes, true);
+    }
+}
+
+#[test]
+fn no_signatures() {
+    let ask = |question: &mut dyn FnMut(&mut dyn SignatureCheck) -> bool| {
+        let at_once = question(&mut NoSignatures);
+        conformance::Answer { at_once, settled: at_once }
+    };
+    conformance::signature_check(&ask, None, None);
+}
+
+/// The check that scripts of this chain are run with, for one spend.
+#[test]
+fn spend_signatures() {
+    let lock = Template::Key(public(OWNER)).lock();
+    let spent = Output { lock: lock.clone(), ..output(7) };
+    let mut transaction = Transaction::new(TRANSFER, vec![]);
+    transaction.inputs = vec![Input { previous: point(&mint(genesis().chain_id(), 1, &[7]), 0), sequence: 5 }];
+    transaction.lock_time = 50;
+    transaction.witnesses = vec![Witness::default()];
+    let spend = Spend {
+        chain: &genesis().chain_id(),
+        id: &transaction.id(),
+        transaction: &transaction,
+        input_index: 0,
+        spent: &spent,
+        spent_outputs: &spent_outputs_hash(std::slice::from_ref(&spent)),
+        height: Height(100),
+        median_time_past: START,
+    };
+    let ask = |question: &mut dyn FnMut(&mut dyn SignatureCheck) -> bool| {
+        let mut claims = Vec::new();
+        let at_once = question(&mut SpendSignatures::new(&spend, &mut claims));
+        conformance::Answer { at_once, settled: at_once && SingleVerifier.verify(&claims).is_ok() }
+    };
+    let genuine = |about: &[u8], signature: Signature| conformance::Genuine {
+        key: public(OWNER).as_bytes().to_vec(),
+        signature: signature.0.to_vec(),
+        about: about.to_vec(),
+    };
+    let statement = b"the patient has agreed";
+    let spending = genuine(&lock.0, signature(OWNER, &spend));
+    let saying = genuine(statement, key(OWNER).sign(&data_message(statement), &[0; 32]));
+    conformance::signature_check(&ask, Some(&spending), Some(&saying));
+}
+
+/// A chain on which an object is stored, granted and revoked, and what a gateway is asked about it.
+#[test]
+fn services() {
+    let genesis = genesis();
+    let chain = genesis.chain_id();
+    let mut blocks: Vec<Block> = Vec::new();
+    let mut parent = genesis.block().header;
+    for (seconds, transaction) in (1..).zip(records_and_money()) {
+        blocks.push(block_on(&parent, Timestamp(START.0 + seconds), vec![transaction]));
+        parent = blocks[blocks.len() - 1].header.clone();
+    }
+    let revoke = &blocks[blocks.len() - 1].transactions()[0];
+    let access = Access {
+        object: store_operation(chain).position.object,
+        version: FIRST_VERSION,
+        requester: public(GRANTEE),
+        permission: Permissions::READ,
+        purpose: Purpose::TREATMENT,
+    };
+    let request = |seconds: u32, nonce| {
+        let time = Timestamp(START.0 + seconds);
+        let signed =
+            AccessRequest::sign(chain, common::gateway_id(), access, time, [nonce; 32], &key(GRANTEE), &[0; 32]);
+        Request::Open(signed.unwrap())
+    };
+    let requests = [Request::About, request(3, 1), request(5, 2), Request::Letter(vec![1]), Request::withdraw(revoke)];
+    let requests = requests.map(|request| encode(&request));
+    let open = |store| common::open(store, &genesis);
+    conformance::service(open, || Box::new(NoService), &blocks, &requests);
+    let gateway = || {
+        let objects = Arc::<MemoryObjects>::default();
+        let parts = GatewayParts::new(Box::new(key(common::GATEWAY)), objects, Box::new(SeededEntropy::new(1)));
+        Box::new(Gateway::new(parts)) as _
+    };
+    conformance::service(open, gateway, &blocks, &requests);
 }
 
 fn signature(seed: u8, spend: &Spend<'_>) -> Signature {

@@ -17,8 +17,8 @@ pub use escrow::Escrow;
 pub use hash_lock::HashLock;
 pub use oracle::OraclePayout;
 pub(crate) use oracle::{attestation_items, count_attestations};
-pub use signatures::data_message;
 pub(crate) use signatures::holds;
+pub use signatures::{SpendSignatures, data_message};
 pub use template::{Multisig, Template, key_hash_witness, key_witness, multisig_witness, script_hash_witness};
 
 use alloc::{boxed::Box, vec::Vec};
@@ -32,7 +32,6 @@ use crate::{
     limits::{MAX_ELEMENT_BYTES, MAX_MULTISIG_KEYS, MAX_OPERATIONS, MAX_SCRIPT_BYTES},
     script::{Fault, Flags, Instructions, Opcode, verify_witness},
 };
-use signatures::SpendSignatures;
 
 /// Checks locks by running them.
 #[derive(Debug, Clone, Copy, Default)]

@@ -5,7 +5,7 @@ use std::sync::{Arc, mpsc};
 use health_chain_consensus::{Accepted, Chain};
 use health_chain_data::{Block, Lock, Millis, Transaction, TxId};
 use health_chain_incentive::{Mempool, Rewards};
-use health_chain_network::{Network, PeerId, RequestFailure};
+use health_chain_network::{Network, PeerId, RequestFailure, ports::Local};
 
 use super::{
     NodeEvent, SubmitError,
@@ -49,6 +49,11 @@ impl SteppedNode {
     /// The chain.
     pub const fn chain(&self) -> &Chain {
         &self.core.local.chain
+    }
+
+    /// The chain and what waits for it, in the roles in which the network knows them. What is offered here reaches no peer.
+    pub const fn local(&mut self) -> &mut dyn Local {
+        &mut self.core.local
     }
 
     /// What waits for the chain.

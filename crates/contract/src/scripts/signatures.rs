@@ -30,7 +30,7 @@ pub(crate) fn holds(claims: &mut Vec<SignatureClaim>, key: &[u8], signature: &[u
 }
 
 /// The answers for one spend. Signatures on which the verdict hangs are claimed, and verified with all others of the block.
-pub(super) struct SpendSignatures<'a> {
+pub struct SpendSignatures<'a> {
     spend: &'a Spend<'a>,
     claims: &'a mut Vec<SignatureClaim>,
     /// What spending signatures sign. There is one: the script code is the whole script, and a script hash checks no signature
@@ -39,7 +39,8 @@ pub(super) struct SpendSignatures<'a> {
 }
 
 impl<'a> SpendSignatures<'a> {
-    pub(super) const fn new(spend: &'a Spend<'a>, claims: &'a mut Vec<SignatureClaim>) -> Self {
+    /// For `spend`; what is put off is pushed to `claims`.
+    pub const fn new(spend: &'a Spend<'a>, claims: &'a mut Vec<SignatureClaim>) -> Self {
         Self { spend, claims, message: None }
     }
 
