@@ -22,9 +22,11 @@ mod check;
 mod disk;
 mod fabric;
 pub mod fault;
+mod payments;
 mod random;
 mod run;
 mod users;
+mod watch;
 mod world;
 
 use std::collections::BTreeMap;
@@ -36,6 +38,7 @@ pub use self::{
     bug::Bug,
     fault::{Counts, Fault},
     random::Random,
+    watch::{Signed, Watcher},
     world::{Consensus, OwnEngine},
 };
 
@@ -52,6 +55,10 @@ pub struct Options {
     pub gateways: usize,
     /// Patients, each with one record.
     pub patients: usize,
+    /// People who pass a coin of theirs on to themselves, at nodes picked by chance.
+    pub payers: usize,
+    /// The time between two payments of one of them, on average, in milliseconds.
+    pub pay_millis: u64,
     /// How long a frame travels, least and most, in milliseconds.
     pub delay_millis: (u64, u64),
     /// How often a node that nothing happens to looks at its deadlines, in milliseconds. What its engine waits for comes in time.
@@ -88,6 +95,8 @@ impl Default for Options {
             nodes: 5,
             gateways: 2,
             patients: 20,
+            payers: 0,
+            pay_millis: 60_000,
             delay_millis: (5, 250),
             turn_millis: 1_000,
             faults: Fault::all_under(&Consensus::Solo),
@@ -171,6 +180,8 @@ pub struct Activity {
     pub frames: u64,
     /// Operations that patients signed.
     pub signed: u64,
+    /// Payments that nodes took.
+    pub paid: u64,
     /// Withdrawals that a gateway acknowledged.
     pub acknowledged: u64,
     /// Reads that were permitted.
@@ -322,5 +333,16 @@ pub enum Broken {
 /// # Panics
 /// Where the options contradict themselves.
 pub fn run(options: &Options, seed: u64) -> Result<Report, Box<Violation>> {
-    run::Simulation::new(options, seed)?.run()
+    run::Simulation::new(options, seed, None)?.run()
+}
+
+/// As [`run`], with somebody who looks on. The run is the same.
+///
+/// # Errors
+/// As [`run`].
+///
+/// # Panics
+/// As [`run`].
+pub fn run_watched(options: &Options, seed: u64, watcher: &mut dyn Watcher) -> Result<Report, Box<Violation>> {
+    run::Simulation::new(options, seed, Some(watcher))?.run()
 }

@@ -13,6 +13,8 @@ use super::{Broken, Fault, fabric::peer, run::Simulation, world::START};
 
 /// Transactions that may wait per patient: her open operations, and what lying peers make of them.
 const MAX_WAITING_PER_PATIENT: usize = 16;
+/// Payments that may wait per payer, where blocks are slow.
+const MAX_WAITING_PER_PAYER: usize = 1_000;
 /// Of the blocks due after healing, one in so many must have come about.
 const PROGRESS_SHARE: u64 = 4;
 /// Rounds in which validators must decide, once they have found each other again.
@@ -52,7 +54,8 @@ impl Checks {
                 bans += 1;
             }
             let count = running.pool().len();
-            if count > MAX_WAITING_PER_PATIENT * (options.patients + 1) {
+            let payments = MAX_WAITING_PER_PAYER * options.payers;
+            if count > MAX_WAITING_PER_PATIENT * (options.patients + 1) + payments {
                 return Err(Broken::Memory { node, count });
             }
         }

@@ -62,6 +62,8 @@ pub(super) enum Wake {
     Patient(usize),
     /// An institute wants to read.
     Reader(usize),
+    /// Somebody pays.
+    Payer(usize),
     /// The checkers look.
     Check,
     /// From now on there are no faults.

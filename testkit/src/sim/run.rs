@@ -17,9 +17,15 @@ use super::{
     disk::Disk,
     fabric::{Fabric, LinkRules, NodeIndex, Partition, Wake, peer},
     fault::Fault,
+    payments::Payer,
     random::Random,
     users::{Operation, Patient, Wish},
+<<<<<<< HEAD
     world::{START, World},
+=======
+    watch::{Signed, Watcher},
+    world::{START, World, authority},
+>>>>>>> 54517bb (Laboratory: retargeting, incentives, finality, throughput and revocation; the simulator lets people pay and others look on)
 };
 
 /// How often the checkers look, in milliseconds.
@@ -47,11 +53,13 @@ pub(super) struct Simulation<'a> {
     /// Every transaction that patients and the issuer have signed.
     pub(super) signed: BTreeSet<TxId>,
     pub(super) patients: Vec<Patient>,
+    payers: Vec<Payer>,
     questions: Vec<Question>,
     random: Random,
     pub(super) activity: Activity,
     is_healed: bool,
     checks: Checks,
+    watcher: Option<&'a mut dyn Watcher>,
 }
 
 pub(super) struct Running {
@@ -74,7 +82,11 @@ enum About {
 }
 
 impl<'a> Simulation<'a> {
-    pub(super) fn new(options: &'a Options, seed: u64) -> Result<Self, Box<Violation>> {
+    pub(super) fn new(
+        options: &'a Options,
+        seed: u64,
+        watcher: Option<&'a mut dyn Watcher>,
+    ) -> Result<Self, Box<Violation>> {
         assert!(options.nodes >= 3, "fewer than three nodes are no network");
         assert!((1..options.nodes).contains(&options.gateways), "some honest nodes are gateways, and some are not");
         let mut random = Random::new(seed);
@@ -93,6 +105,9 @@ impl<'a> Simulation<'a> {
         let patients = (0..options.patients)
             .map(|index| Patient::new(index, chain, random.index(options.nodes), gateways[index % gateways.len()]))
             .collect();
+        let payers = (0..options.payers)
+            .map(|index| Payer::new(options.patients + index, chain, random.index(options.nodes)))
+            .collect();
         let mut simulation = Self {
             options,
             seed,
@@ -105,11 +120,13 @@ impl<'a> Simulation<'a> {
             woken_at: vec![0; total],
             signed: BTreeSet::new(),
             patients,
+            payers,
             questions: Vec::new(),
             random,
             activity: Activity::default(),
             is_healed: false,
             checks: Checks::new(options.nodes),
+            watcher,
         };
         for node in 0..total {
             simulation.start(node)?;
@@ -156,6 +173,10 @@ impl<'a> Simulation<'a> {
             self.after(first, Wake::Patient(patient));
             self.after(second, Wake::Reader(patient));
         }
+        for payer in 0..self.payers.len() {
+            let first = self.random.below(self.options.pay_millis);
+            self.after(first, Wake::Payer(payer));
+        }
         if self.options.faults.iter().any(|fault| fault.is_scheduled()) {
             self.after(self.options.fault_millis, Wake::Fault);
         }
@@ -195,6 +216,7 @@ impl<'a> Simulation<'a> {
             Wake::Room(node) => self.disks[node].set_full(false),
             Wake::Patient(patient) => self.patient(patient)?,
             Wake::Reader(patient) => self.reader(patient),
+            Wake::Payer(payer) => self.payer(payer)?,
             Wake::Check => {
                 self.check()?;
                 self.after(CHECK_MILLIS, Wake::Check);
@@ -244,9 +266,17 @@ impl<'a> Simulation<'a> {
             self.die(node);
             return Ok(());
         }
+<<<<<<< HEAD
         self.wake_for_engine(node);
         let Some(running) = &self.nodes[node] else { return Ok(()) };
         let is_honest = node < self.options.nodes;
+=======
+        let millis = self.millis();
+        let Some(running) = &self.nodes[node] else { return Ok(()) };
+        if let Some(watcher) = self.watcher.as_mut().filter(|_| node < self.options.nodes) {
+            watcher.turned(millis, node, &running.node);
+        }
+>>>>>>> 54517bb (Laboratory: retargeting, incentives, finality, throughput and revocation; the simulator lets people pay and others look on)
         let mut moved = false;
         for event in running.events.try_iter() {
             match event {
@@ -372,19 +402,37 @@ impl<'a> Simulation<'a> {
     }
 
     fn patient(&mut self, index: usize) -> Result<(), Box<Violation>> {
+<<<<<<< HEAD
         let rests = self.has_rested();
         let mean = if rests { self.options.act_millis.min(RESTING_MILLIS) } else { self.options.act_millis };
         let next = self.random.exponential(mean as f64) as u64;
         self.after(next.max(1), Wake::Patient(index));
+=======
+        let next = self.random.exponential(self.options.act_millis as f64) as u64;
+        self.after(next.max(1), Wake::Patient(index));
+        let (rests, millis) = (self.has_rested(), self.millis());
+>>>>>>> 54517bb (Laboratory: retargeting, incentives, finality, throughput and revocation; the simulator lets people pay and others look on)
         let patient = &mut self.patients[index];
         let home = patient.home;
         let Some(running) = &mut self.nodes[home] else { return Ok(()) };
+        let before = patient.log.len();
         let wish = patient.wish(running.node.chain().state(), rests, &mut self.random);
+        let gateway = Some(patient.gateway);
+        if let Some(signed) = patient.log.get(before) {
+            let signed = Signed { transaction: &signed.transaction, home, gateway };
+            if let Some(watcher) = &mut self.watcher {
+                watcher.signed(millis, &signed);
+            }
+        }
         match wish.expect("memory can be read") {
             Wish::Nothing => Ok(()),
             Wish::Coin => {
+<<<<<<< HEAD
                 let mint = self.world.mint(self.options.patients);
                 self.signed.insert(mint.id());
+=======
+                let mint = self.world.mint(self.options.patients + self.options.payers);
+>>>>>>> 54517bb (Laboratory: retargeting, incentives, finality, throughput and revocation; the simulator lets people pay and others look on)
                 // Known, or on the chain already, where another patient was first.
                 let _ = running.node.submit(mint);
                 self.after_step(home)
@@ -393,6 +441,31 @@ impl<'a> Simulation<'a> {
                 operations.into_iter().try_for_each(|(seq, transaction)| self.submit(index, seq, transaction))
             }
         }
+    }
+
+    fn payer(&mut self, index: usize) -> Result<(), Box<Violation>> {
+        let next = self.random.exponential(self.options.pay_millis as f64) as u64;
+        self.after(next.max(1), Wake::Payer(index));
+        let millis = self.millis();
+        let payer = &mut self.payers[index];
+        let home = payer.home;
+        let Some(running) = &mut self.nodes[home] else { return Ok(()) };
+        match payer.pay(running.node.chain().state()) {
+            Some(payment) => {
+                if let Some(watcher) = &mut self.watcher {
+                    watcher.signed(millis, &Signed { transaction: &payment, home, gateway: None });
+                }
+                if running.node.submit(payment.clone()).is_ok() {
+                    payer.paid(&payment);
+                    self.activity.paid += 1;
+                }
+            }
+            None => {
+                // Known, or on the chain already, where somebody else was first.
+                let _ = running.node.submit(self.world.mint(self.options.patients + self.options.payers));
+            }
+        }
+        self.after_step(home)
     }
 
     fn submit(&mut self, index: usize, seq: u64, transaction: Transaction) -> Result<(), Box<Violation>> {
@@ -486,8 +559,12 @@ impl<'a> Simulation<'a> {
 
     /// Whether patients sign nothing new any more.
     fn has_rested(&self) -> bool {
-        let passed = self.fabric.with(|shared| shared.now) - Millis::from(START).0;
-        passed > self.options.hostile_millis + self.options.healed_millis / ACTIVE_SHARE
+        self.millis() > self.options.hostile_millis + self.options.healed_millis / ACTIVE_SHARE
+    }
+
+    /// Virtual time since the beginning.
+    fn millis(&self) -> u64 {
+        self.fabric.with(|shared| shared.now) - Millis::from(START).0
     }
 
     fn after(&self, millis: u64, wake: Wake) {
@@ -495,7 +572,7 @@ impl<'a> Simulation<'a> {
     }
 
     fn violation(&self, rule: Broken) -> Box<Violation> {
-        let millis = self.fabric.with(|shared| shared.now) - Millis::from(START).0;
+        let millis = self.millis();
         Box::new(Violation { seed: self.seed, millis, rule })
     }
 }

@@ -80,11 +80,11 @@ impl fmt::Debug for Consensus {
 #[derive(Clone)]
 pub struct OwnEngine {
     /// Adds the engine's sections to the genesis document.
-    pub genesis: fn(Genesis) -> Genesis,
+    pub genesis: Arc<dyn Fn(Genesis) -> Genesis + Send + Sync>,
     /// The seal of the genesis block.
     pub genesis_seal: Vec<u8>,
-    /// The engine of a node; all nodes below the number of honest ones make blocks.
-    pub engine: Arc<dyn Fn(usize) -> Box<dyn Engine> + Send + Sync>,
+    /// The engine of a node, given the whole genesis document; all nodes below the number of honest ones make blocks.
+    pub engine: Arc<dyn Fn(usize, &Genesis) -> Box<dyn Engine> + Send + Sync>,
 }
 
 /// What all nodes of a run have in common.
@@ -247,12 +247,16 @@ impl World {
                 let engine = if makes { ProofOfWork::miner(parameters) } else { ProofOfWork::follower(parameters) };
                 Box::new(engine.expect("the parameters are in order"))
             }
+<<<<<<< HEAD
             Consensus::Bft => {
                 let signer = Box::new(validator(node));
                 let engine = if makes { Bft::validator(&self.genesis, signer) } else { Bft::follower(&self.genesis) };
                 Box::new(engine.expect("the parameters are in order"))
             }
             Consensus::Own(own) => (own.engine)(node),
+=======
+            Consensus::Own(own) => (own.engine)(node, &self.genesis),
+>>>>>>> 54517bb (Laboratory: retargeting, incentives, finality, throughput and revocation; the simulator lets people pay and others look on)
         }
     }
 
@@ -267,10 +271,10 @@ impl World {
         gateway
     }
 
-    /// The one issue of tokens: a coin for each patient.
-    pub(super) fn mint(&self, patients: usize) -> Transaction {
+    /// The one issue of tokens: a coin for each patient and payer.
+    pub(super) fn mint(&self, people: usize) -> Transaction {
         let output = |patient| Output { token: TOKEN, amount: COINS, lock: lock_of(patient) };
-        let outputs = (0..patients).map(output).collect();
+        let outputs = (0..people).map(output).collect();
         let mut mint = Issuance::mint(TOKEN, 1, outputs).expect("the sum is small");
         let message = Issuance::message(&self.genesis.chain_id(), &mint).expect("it is a mint");
         let issuer = key("issuer", 0);

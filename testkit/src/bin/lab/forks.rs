@@ -1,10 +1,10 @@
 //! How many blocks go stale: whole nodes under proof of work in the simulator, without faults.
 
-use std::{error::Error, fmt::Write, fs, path::Path};
+use std::{error::Error, fmt::Write as _, fs, path::Path};
 
 use health_chain_testkit::sim::{self, Options};
 
-use super::output::{Curve, plot, progress};
+use super::output::{Curve, Plot, progress, write};
 
 const INTERVALS_SECONDS: [u32; 4] = [10, 30, 60, 120];
 /// One way, for every frame.
@@ -37,18 +37,13 @@ pub(crate) fn run(folder: &Path, seed: u64, blocks: u64) -> Result<(), Box<dyn E
             bar.inc(1);
         }
         let name = format!("{interval_seconds} s per block");
-        curves.push(Curve { name: name.clone(), points: points.clone(), is_measured: false, colour });
-        curves.push(Curve { name, points, is_measured: true, colour });
+        curves.push(Curve { name: name.clone(), points: points.clone(), has_dots: false, colour });
+        curves.push(Curve { name, points, has_dots: true, colour });
     }
     bar.finish_and_clear();
     fs::write(folder.join("forks.csv"), csv)?;
-    plot(
-        &folder.join("forks.svg"),
-        ["delay of a frame, one way (s)", "share of stale blocks"],
-        0.0..4.5,
-        1e-3,
-        &curves,
-    )?;
+    let labels = ["delay of a frame, one way (s)", "share of stale blocks"];
+    write(&folder.join("forks.svg"), 1, &[Plot::of_probabilities(labels, 0.0..4.5, 1e-3, curves)])?;
     println!("five nodes, about {blocks} blocks for each point");
     Ok(())
 }

@@ -1,13 +1,15 @@
 //! How often a settled block is reversed: races, against Nakamoto's closed form and Rosenfeld's.
 
-use std::{error::Error, fmt::Write, fs, path::Path};
+use std::{error::Error, fmt::Write as _, fs, path::Path};
 
 use health_chain::consensus::reversal::{depth_for, reversal_probability};
 use health_chain_testkit::sim::Random;
 
-use super::output::{Curve, plot, progress};
+use super::output::{Curve, Plot, progress, write};
 
-const SHARES_PERCENT: [u32; 9] = [5, 10, 15, 20, 25, 30, 35, 40, 45];
+const SHARES_PERCENT: [u32; 10] = [5, 10, 15, 20, 25, 30, 35, 40, 45, 50];
+/// The attacker is as strong as all others.
+const EQUAL_PERCENT: u32 = 50;
 const PLOTTED_PERCENT: [u32; 4] = [10, 20, 30, 40];
 const MAX_DEPTH: u32 = 60;
 /// An attacker less likely than this to catch up gives up.
@@ -23,6 +25,15 @@ pub(crate) fn run(folder: &Path, seed: u64, races: u32) -> Result<(), Box<dyn Er
     for percent in SHARES_PERCENT {
         let share = f64::from(percent) / 100.0;
         bar.set_message(format!("share {share}"));
+        if percent == EQUAL_PERCENT {
+            // Won with certainty, but in no finite time on average: computed only.
+            for depth in 1..=MAX_DEPTH {
+                let (exact, nakamoto) = (rosenfeld(share, depth), reversal_probability(share, depth));
+                writeln!(csv, "{share},{depth},0,,{exact:.6e},{nakamoto:.6e}")?;
+            }
+            bar.inc(1);
+            continue;
+        }
         let measured = measure(share, races, &mut random);
         let mut points = [Vec::new(), Vec::new(), Vec::new()];
         for depth in 1..=MAX_DEPTH {
@@ -41,7 +52,7 @@ pub(crate) fn run(folder: &Path, seed: u64, races: u32) -> Result<(), Box<dyn Er
             let names = ["measured", "Rosenfeld", "Nakamoto"];
             for (index, (points, name)) in points.into_iter().zip(names).enumerate() {
                 let colour = if index == 2 { colour + PLOTTED_PERCENT.len() } else { colour };
-                curves.push(Curve { name: format!("{percent} %, {name}"), points, is_measured: index == 0, colour });
+                curves.push(Curve { name: format!("{percent} %, {name}"), points, has_dots: index == 0, colour });
             }
         }
         bar.inc(1);
@@ -49,7 +60,8 @@ pub(crate) fn run(folder: &Path, seed: u64, races: u32) -> Result<(), Box<dyn Er
     bar.finish_and_clear();
     fs::write(folder.join("reversal.csv"), csv)?;
     let labels = ["depth (blocks)", "probability of a reversal"];
-    plot(&folder.join("reversal.svg"), labels, 0.0..f64::from(MAX_DEPTH), 1e-5, &curves)?;
+    let across = 0.0..f64::from(MAX_DEPTH) + 0.5;
+    write(&folder.join("reversal.svg"), 1, &[Plot::of_probabilities(labels, across, 1e-5, curves)])?;
     println!("largest distance from Rosenfeld's form: {worst:.2} standard deviations");
     for percent in SHARES_PERCENT {
         let share = f64::from(percent) / 100.0;
