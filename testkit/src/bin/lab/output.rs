@@ -12,6 +12,18 @@ use plotters::{
 const ALONE: (u32, u32) = (900, 560);
 const AMONG_OTHERS: (u32, u32) = (560, 380);
 
+/// Colours that are told apart on white.
+const COLOURS: [RGBColor; 8] = [
+    RGBColor(31, 119, 180),
+    RGBColor(214, 39, 40),
+    RGBColor(44, 160, 44),
+    RGBColor(148, 103, 189),
+    RGBColor(255, 127, 14),
+    RGBColor(23, 190, 207),
+    RGBColor(127, 127, 127),
+    RGBColor(140, 86, 75),
+];
+
 /// One curve: its name, its points, and whether they are drawn as dots (where they are measured one by one) or as a line.
 pub(crate) struct Curve {
     pub(crate) name: String,
@@ -83,7 +95,7 @@ where
     let [across, up] = plot.labels;
     chart.configure_mesh().x_desc(across).y_desc(up).y_label_formatter(number).draw()?;
     for curve in &plot.curves {
-        let colour = Palette99::pick(curve.colour).to_rgba();
+        let colour = COLOURS[curve.colour % COLOURS.len()];
         let is_shown = |(x, y): &(f64, f64)| plot.across.contains(x) && (plot.up.start..=plot.up.end).contains(y);
         let shown = curve.points.iter().copied().filter(is_shown);
         if curve.has_dots {

@@ -118,10 +118,10 @@ pub(crate) fn run(folder: &Path, seed: u64, runs: u32) -> Result<(), Box<dyn Err
             across: -QUIET_DAYS..scenario.days,
             up,
             is_logarithmic: true,
-            legend: if scenario.event == Event::Step(0.1) {
-                SeriesLabelPosition::UpperRight
-            } else {
-                SeriesLabelPosition::LowerRight
+            legend: match scenario.event {
+                Event::Step(factor) if factor < 1.0 => SeriesLabelPosition::UpperRight,
+                Event::Warp => SeriesLabelPosition::LowerLeft,
+                _ => SeriesLabelPosition::LowerRight,
             },
             curves,
         });
