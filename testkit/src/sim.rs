@@ -39,7 +39,7 @@ pub use self::{
     fault::{Counts, Fault},
     random::Random,
     watch::{Signed, Watcher},
-    world::{Consensus, OwnEngine},
+    world::{Consensus, MakeEngine, OwnEngine},
 };
 
 /// Everything that can be chosen about a run.

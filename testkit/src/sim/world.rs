@@ -84,8 +84,11 @@ pub struct OwnEngine {
     /// The seal of the genesis block.
     pub genesis_seal: Vec<u8>,
     /// The engine of a node, given the whole genesis document; all nodes below the number of honest ones make blocks.
-    pub engine: Arc<dyn Fn(usize, &Genesis) -> Box<dyn Engine> + Send + Sync>,
+    pub engine: Arc<MakeEngine>,
 }
+
+/// Makes a node's engine.
+pub type MakeEngine = dyn Fn(usize, &Genesis) -> Box<dyn Engine> + Send + Sync;
 
 /// What all nodes of a run have in common.
 pub(super) struct World {
