@@ -25,6 +25,7 @@ pub(crate) fn contestant<'a>(name: impl Into<String>, work: f64, turn: impl FnMu
 
 impl Contestant<'_> {
     /// With the ratio to the first contestant that it is to reach on Zen 5, and what that target is called.
+    #[allow(dead_code, reason = "not every bench has a target")]
     pub(crate) fn aiming_at(mut self, target: &'static str, ratio: f64) -> Self {
         self.target = Some((target, ratio));
         self
