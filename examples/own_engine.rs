@@ -97,7 +97,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     conformance::engine(&genesis, || engine(0), || engine(KEYS as usize));
     println!("the suite of engines passes");
 
-    let own = OwnEngine { genesis: |genesis| genesis, genesis_seal: vec![], engine: Arc::new(engine) };
+    let engine = Arc::new(|own, _: &Genesis| engine(own));
+    let own = OwnEngine { genesis: Arc::new(|genesis| genesis), genesis_seal: vec![], engine };
     let faults = vec![Fault::Loss, Fault::Reordering, Fault::Halves, Fault::Crash, Fault::LostWrite, Fault::FullDisk];
     let options = Options {
         consensus: Consensus::Own(own),
