@@ -129,7 +129,8 @@ impl Sync {
 
     /// The peer has a block. If this node keeps up otherwise, the block is requested at once: most often its parent is here.
     pub(crate) fn announced(&mut self, now: Millis, peer: PeerId, id: BlockId, view: &dyn TipView) -> Outbox {
-        let is_at_rest = |link: &Link| link.is_fruitless() || link.headers_until.is_none();
+        let is_at_rest =
+            |link: &Link| link.is_fruitless() || link.headers_until.is_none_or(|until| is_slow(until, now));
         let keeps_up = self.fetching.is_empty() && self.links.values().all(is_at_rest);
         let Some(link) = self.links.get_mut(&peer) else { return Vec::new() };
         link.paused_until = now;
