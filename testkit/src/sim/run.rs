@@ -20,12 +20,8 @@ use super::{
     payments::Payer,
     random::Random,
     users::{Operation, Patient, Wish},
-<<<<<<< HEAD
-    world::{START, World},
-=======
     watch::{Signed, Watcher},
-    world::{START, World, authority},
->>>>>>> 54517bb (Laboratory: retargeting, incentives, finality, throughput and revocation; the simulator lets people pay and others look on)
+    world::{START, World},
 };
 
 /// How often the checkers look, in milliseconds.
@@ -266,17 +262,13 @@ impl<'a> Simulation<'a> {
             self.die(node);
             return Ok(());
         }
-<<<<<<< HEAD
         self.wake_for_engine(node);
-        let Some(running) = &self.nodes[node] else { return Ok(()) };
-        let is_honest = node < self.options.nodes;
-=======
         let millis = self.millis();
         let Some(running) = &self.nodes[node] else { return Ok(()) };
-        if let Some(watcher) = self.watcher.as_mut().filter(|_| node < self.options.nodes) {
+        let is_honest = node < self.options.nodes;
+        if let Some(watcher) = self.watcher.as_mut().filter(|_| is_honest) {
             watcher.turned(millis, node, &running.node);
         }
->>>>>>> 54517bb (Laboratory: retargeting, incentives, finality, throughput and revocation; the simulator lets people pay and others look on)
         let mut moved = false;
         for event in running.events.try_iter() {
             match event {
@@ -402,16 +394,10 @@ impl<'a> Simulation<'a> {
     }
 
     fn patient(&mut self, index: usize) -> Result<(), Box<Violation>> {
-<<<<<<< HEAD
-        let rests = self.has_rested();
+        let (rests, millis) = (self.has_rested(), self.millis());
         let mean = if rests { self.options.act_millis.min(RESTING_MILLIS) } else { self.options.act_millis };
         let next = self.random.exponential(mean as f64) as u64;
         self.after(next.max(1), Wake::Patient(index));
-=======
-        let next = self.random.exponential(self.options.act_millis as f64) as u64;
-        self.after(next.max(1), Wake::Patient(index));
-        let (rests, millis) = (self.has_rested(), self.millis());
->>>>>>> 54517bb (Laboratory: retargeting, incentives, finality, throughput and revocation; the simulator lets people pay and others look on)
         let patient = &mut self.patients[index];
         let home = patient.home;
         let Some(running) = &mut self.nodes[home] else { return Ok(()) };
@@ -427,12 +413,8 @@ impl<'a> Simulation<'a> {
         match wish.expect("memory can be read") {
             Wish::Nothing => Ok(()),
             Wish::Coin => {
-<<<<<<< HEAD
-                let mint = self.world.mint(self.options.patients);
-                self.signed.insert(mint.id());
-=======
                 let mint = self.world.mint(self.options.patients + self.options.payers);
->>>>>>> 54517bb (Laboratory: retargeting, incentives, finality, throughput and revocation; the simulator lets people pay and others look on)
+                self.signed.insert(mint.id());
                 // Known, or on the chain already, where another patient was first.
                 let _ = running.node.submit(mint);
                 self.after_step(home)
@@ -455,6 +437,7 @@ impl<'a> Simulation<'a> {
                 if let Some(watcher) = &mut self.watcher {
                     watcher.signed(millis, &Signed { transaction: &payment, home, gateway: None });
                 }
+                self.signed.insert(payment.id());
                 if running.node.submit(payment.clone()).is_ok() {
                     payer.paid(&payment);
                     self.activity.paid += 1;
@@ -462,7 +445,9 @@ impl<'a> Simulation<'a> {
             }
             None => {
                 // Known, or on the chain already, where somebody else was first.
-                let _ = running.node.submit(self.world.mint(self.options.patients + self.options.payers));
+                let mint = self.world.mint(self.options.patients + self.options.payers);
+                self.signed.insert(mint.id());
+                let _ = running.node.submit(mint);
             }
         }
         self.after_step(home)

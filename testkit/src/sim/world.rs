@@ -250,16 +250,12 @@ impl World {
                 let engine = if makes { ProofOfWork::miner(parameters) } else { ProofOfWork::follower(parameters) };
                 Box::new(engine.expect("the parameters are in order"))
             }
-<<<<<<< HEAD
             Consensus::Bft => {
                 let signer = Box::new(validator(node));
                 let engine = if makes { Bft::validator(&self.genesis, signer) } else { Bft::follower(&self.genesis) };
                 Box::new(engine.expect("the parameters are in order"))
             }
-            Consensus::Own(own) => (own.engine)(node),
-=======
             Consensus::Own(own) => (own.engine)(node, &self.genesis),
->>>>>>> 54517bb (Laboratory: retargeting, incentives, finality, throughput and revocation; the simulator lets people pay and others look on)
         }
     }
 
