@@ -2,10 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod common;
+#[path = "common/core_names.rs"]
+mod core_names;
 
 use std::collections::BTreeMap;
 
-use common::{BitcoinCheck, BitcoinTransaction, core_name, vectors};
+use common::{BitcoinCheck, BitcoinTransaction, vectors};
+use core_names::core_name;
 use health_chain_contract::script::{Flags, assemble, ecdsa, verify};
 use serde_json::Value;
 
