@@ -22,7 +22,7 @@ pub const MAX_LOCK_TIME_NUMBER_BYTES: usize = 5;
 /// Keys of one m-of-n lock (Bitcoin's limit on `OP_CHECKMULTISIG`).
 pub const MAX_MULTISIG_KEYS: usize = 20;
 /// Hash instructions of a lock that count as one signature check towards a block's cap, since each may hash an item of the full length.
-pub const HASHES_PER_SIGNATURE_CHECK: u32 = 20;
+pub const HASHES_PER_SIGNATURE_CHECK: usize = 20;
 /// Bytes of script that count as one signature check: a thousand small instructions take about as long.
 pub const SCRIPT_BYTES_PER_SIGNATURE_CHECK: usize = 1_000;
 /// The longest encoded [`crate::notary::Notarization`], in bytes: a commitment, a threshold, two counts, keys and signatures.

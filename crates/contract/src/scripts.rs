@@ -285,7 +285,7 @@ mod tests {
         assert_eq!(checks(&Template::Key(secret(1).public_key()).lock()), 1);
         assert_eq!(checks(&lock(2, &[1, 2, 3])), 3);
         assert_eq!(checks(&lock(1, &(1..=20).collect::<Vec<u8>>())), 20);
-        assert_eq!(checks(&Lock(vec![0x51])), 0);
+        assert_eq!(checks(&Lock(vec![0x51])), 1, "no spend is free");
     }
 
     #[test]

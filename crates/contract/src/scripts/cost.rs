@@ -10,33 +10,47 @@ use crate::{
     script::{Instruction, Instructions, Opcode, is_script_hash, number},
 };
 
+/// What a hash instruction counts as, in bytes of script: it may hash an item of the full length.
+const HASH_BYTES: usize = SCRIPT_BYTES_PER_SIGNATURE_CHECK / HASHES_PER_SIGNATURE_CHECK;
+
 /// Upper bound on the signature checks of a spend, and on other work in units of one: no instruction runs twice, so counting
-/// those that stand in the script is enough.
+/// those that stand in the script is enough. No spend counts less than one, or small locks by the ten thousand would be run for nothing.
 pub(crate) fn signature_checks(lock: &Lock, witness: &Witness) -> u32 {
-    let script = script_cost(&lock.0);
+    let mut cost = Cost::default();
+    cost.add(&lock.0);
     match witness.0.last() {
         // A longer item fails before it is run.
-        Some(redeem) if is_script_hash(&lock.0) && redeem.0.len() <= MAX_ELEMENT_BYTES => {
-            script.saturating_add(script_cost(&redeem.0))
-        }
-        _ => script,
+        Some(redeem) if is_script_hash(&lock.0) && redeem.0.len() <= MAX_ELEMENT_BYTES => cost.add(&redeem.0),
+        _ => {}
     }
+    let other = (cost.bytes / SCRIPT_BYTES_PER_SIGNATURE_CHECK) as u32;
+    cost.checks.saturating_add(other).max(1)
 }
 
-fn script_cost(script: &[u8]) -> u32 {
-    let (mut checks, mut hashes, mut previous) = (0_u32, 0_u32, None);
-    // What stands behind a push that is cut off is never run.
-    for instruction in Instructions::of(script).map_while(Result::ok) {
-        match instruction.opcode {
-            Opcode::CHECKSIG | Opcode::CHECKSIGVERIFY | Opcode::CHECKSIGFROMSTACK => checks += 1,
-            Opcode::CHECKMULTISIG | Opcode::CHECKMULTISIGVERIFY => checks += multisig_keys(previous),
-            Opcode::RIPEMD160 | Opcode::SHA1 | Opcode::SHA256 | Opcode::HASH160 | Opcode::HASH256 => hashes += 1,
-            _ => {}
+#[derive(Default)]
+struct Cost {
+    checks: u32,
+    /// Bytes of script, and what counts as such.
+    bytes: usize,
+}
+
+impl Cost {
+    fn add(&mut self, script: &[u8]) {
+        self.bytes += script.len();
+        let mut previous = None;
+        // What stands behind a push that is cut off is never run.
+        for instruction in Instructions::of(script).map_while(Result::ok) {
+            match instruction.opcode {
+                Opcode::CHECKSIG | Opcode::CHECKSIGVERIFY | Opcode::CHECKSIGFROMSTACK => self.checks += 1,
+                Opcode::CHECKMULTISIG | Opcode::CHECKMULTISIGVERIFY => self.checks += multisig_keys(previous),
+                Opcode::RIPEMD160 | Opcode::SHA1 | Opcode::SHA256 | Opcode::HASH160 | Opcode::HASH256 => {
+                    self.bytes += HASH_BYTES;
+                }
+                _ => {}
+            }
+            previous = Some(instruction);
         }
-        previous = Some(instruction);
     }
-    let bytes = (script.len() / SCRIPT_BYTES_PER_SIGNATURE_CHECK) as u32;
-    checks + hashes / HASHES_PER_SIGNATURE_CHECK + bytes
 }
 
 /// The keys of a `CHECKMULTISIG`: what the push right before it says, since it runs exactly where that one does; otherwise the most
@@ -53,6 +67,8 @@ fn multisig_keys(previous: Option<Instruction<'_>>) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use alloc::format;
+
     use super::*;
     use crate::script::{assemble, hash160};
 
@@ -72,9 +88,19 @@ mod tests {
 
     #[test]
     fn other_work_is_counted_in_the_same_unit() {
-        assert_eq!(cost(&"HASH256 ".repeat(19)), 0);
+        assert_eq!(cost(&"HASH256 ".repeat(19)), 1);
         assert_eq!(cost(&"HASH256 ".repeat(200)), 10);
         assert_eq!(cost(&"1 ".repeat(10_000)), 10);
+        assert_eq!(cost(&format!("{} CHECKSIG", "HASH256 ".repeat(19))), 1);
+        assert_eq!(cost(&format!("{} CHECKSIG", "HASH256 ".repeat(20))), 2);
+        assert_eq!(cost(&format!("{}{}", "HASH256 ".repeat(18), "1 ".repeat(1_082))), 2, "hashes and bytes together");
+    }
+
+    #[test]
+    fn no_spend_is_free() {
+        for lock in ["1", "DEPTH 0 EQUAL", "0 0 CHECKMULTISIG"] {
+            assert_eq!(cost(lock), 1, "{lock}");
+        }
     }
 
     #[test]
@@ -82,7 +108,7 @@ mod tests {
         let redeem = assemble("2 CHECKMULTISIG").unwrap();
         let lock = Lock([&[0xa9, 20][..], &hash160(&redeem), &[0x87]].concat());
         assert_eq!(signature_checks(&lock, &Witness::new([redeem])), 2);
-        assert_eq!(signature_checks(&lock, &Witness::new([[0xac; 521]])), 0);
-        assert_eq!(signature_checks(&lock, &Witness::default()), 0);
+        assert_eq!(signature_checks(&lock, &Witness::new([[0xac; 521]])), 1, "as any spend");
+        assert_eq!(signature_checks(&lock, &Witness::default()), 1, "as any spend");
     }
 }
