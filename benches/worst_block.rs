@@ -15,7 +15,8 @@ use health_chain::{
     consensus::{Chain, ConsensusParameters, Parts, Solo, SoloParameters, verify::BLOCK_VERSION},
     contract::{
         Contracts, Scripts,
-        notary::{NOTARIZE, Notarization, Notary, SignerSignature},
+        notary::{NOTARIZE, Notarization, Notary},
+        quorum::SignerSignature,
         script::assemble,
         scripts::{Template, key_witness, multisig_witness},
     },

@@ -11,8 +11,9 @@ use health_chain::{
     consensus::ports::{BlockContext, Executor},
     contract::{
         Contracts, Scripts,
-        notary::{NOTARIZE, Notarization, Notary, SignerSignature},
+        notary::{NOTARIZE, Notarization, Notary},
         ports::Program,
+        quorum::SignerSignature,
         script::assemble,
         scripts::{Escrow, HashLock, Multisig, OraclePayout, Template},
     },
