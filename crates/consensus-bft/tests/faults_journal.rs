@@ -111,8 +111,9 @@ fn a_validator_killed_between_signing_keeping_and_sending_never_contradicts_itse
             let length = journal_of(&first.done[..count]).last().map_or(0, Vec::len);
             // Only what is being written when the process ends may be missing altogether.
             let lowest = usize::from(!matches!(first.done[count - 1], Action::Persist(_))).min(length);
-            let is_chosen =
-                |cut: &usize| *cut == 0 || *cut == length || (*cut + count + first.seed as usize) % stride == 0;
+            let is_chosen = |cut: &usize| {
+                *cut == 0 || *cut == length || (*cut + count + first.seed as usize).is_multiple_of(stride)
+            };
             (lowest..=length).filter(is_chosen).for_each(|cut| counts.restart(&first, count, cut));
         }
         counts.seeds += 1;

@@ -99,7 +99,7 @@ impl Tamper {
     /// What a validator says instead of what its engine does.
     fn misspeak(&mut self, to: NodeIndex, message: Message) -> Option<Vec<Message>> {
         let (Message::Engine(bytes), Some(forger)) = (message, &self.forger) else { return None };
-        if self.fault == Fault::DoubleVote && to % 2 == 0 {
+        if self.fault == Fault::DoubleVote && to.is_multiple_of(2) {
             return None;
         }
         if self.misspoken.len() >= REMEMBERED_FRAMES {
