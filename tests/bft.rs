@@ -3,70 +3,28 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod bft_nodes;
+
 use std::{
     path::Path,
-    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
+use bft_nodes::{VALIDATORS, genesis, height, parameters};
 use health_chain::{
-    application::node::{Node, NodeBuilder},
-    consensus::{ConsensusParameters, ports::Engine},
-    consensus_bft::{Bft, BftParameters},
-    contract::{Contracts, Scripts},
-    data::{Genesis, Height, SecretKey, Timestamp, TokenId, sha256},
-    data_sled::SledStore,
-    incentive::{IncentiveParameters, Ledger, Reward, Rewards, TokenRule},
+    application::node::Node,
+    data::{Height, sha256},
     network::{Address, MemoryHub, PeerId},
 };
 
-fn secret(number: u8) -> SecretKey {
-    SecretKey::from_bytes(&[number + 1; 32]).unwrap()
-}
-
-fn incentive() -> IncentiveParameters {
-    let issuers = vec![secret(0).public_key()];
-    let rule = TokenRule { token: TokenId(1), symbol: "EUR".into(), decimals: 2, threshold: 1, issuers };
-    IncentiveParameters { fee_token: TokenId(1), tokens: vec![rule], coinbase_maturity: 1, reward: Reward::Immediate }
-}
-
-fn genesis() -> Genesis {
-    let keys = (0..4).map(|number| secret(number).public_key());
-    let parameters = BftParameters { interval_millis: 100, rebroadcast_millis: 500, ..BftParameters::equal(keys) };
-    Genesis::new("bft test", Timestamp(1_700_000_000), vec![])
-        .with(&ConsensusParameters::default())
-        .with(&parameters)
-        .with(&incentive())
-}
-
-/// Node `number`: a validator, or beyond them a node that only follows. All know all.
+/// Node `number`. All know all validators.
 fn start(hub: &MemoryHub, folder: &Path, number: u8) -> Node {
     let name = |number: u8| format!("node-{number}");
-    let engine: Box<dyn Engine> = if number < 4 {
-        Box::new(Bft::validator(&genesis(), Box::new(secret(number))).unwrap())
-    } else {
-        Box::new(Bft::follower(&genesis()).unwrap())
-    };
-    let ledger = Ledger::new(incentive(), Arc::new(Scripts)).unwrap();
-    let rewards = Arc::new(Rewards::new(&ledger));
-    let executor = Arc::new(Contracts::new(ledger, vec![]).unwrap());
-    let store = Box::new(SledStore::open(&folder.join(name(number))).unwrap());
     let address = Address(name(number));
     let transport = hub.join(PeerId(sha256(name(number).as_bytes())), address.clone());
-    let node = NodeBuilder::new(genesis(), store, engine, executor, rewards, Box::new(transport))
-        .listen(address)
-        .peers((0..4).filter(|other| *other != number).map(|other| Address(name(other))).collect())
-        .start()
-        .unwrap();
-    if number < 4 {
-        node.mine(None).unwrap();
-    }
-    node
-}
-
-fn height(node: &Node) -> u32 {
-    node.status().unwrap().height.0
+    let peers = (0..VALIDATORS).filter(|other| *other != number).map(|other| Address(name(other))).collect();
+    bft_nodes::start(&genesis(&parameters()), folder, number, Box::new(transport), address, peers)
 }
 
 fn wait_for(nodes: &[&Node], height_wanted: u32) {

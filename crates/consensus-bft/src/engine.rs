@@ -28,7 +28,7 @@ use crate::{
     evidence::Evidence,
     host::{Machine, Office},
     journal::{Entry, Record},
-    limits::{MAX_FUTURE_HEIGHTS, MAX_FUTURE_MESSAGES, MAX_FUTURE_ROUNDS, MAX_STATEMENTS},
+    limits::{MAX_FUTURE_HEIGHTS, MAX_FUTURE_MESSAGES, MAX_FUTURE_ROUNDS, MAX_PAST_HEIGHTS, MAX_STATEMENTS},
     message::{Message, Votes},
     parameters::{BftParameters, ParametersError},
     statement::{Choice, Claim, Signed, Slot, Statement},
@@ -49,7 +49,7 @@ pub struct Bft {
     next: Height,
     /// Who decides on it. Nobody, as far as this node knows, where it can't read its state.
     office: Office,
-    /// What was said at heights from `next` on.
+    /// What was said at heights from `next` on, and at some before it.
     statements: BTreeMap<Slot, Signed>,
     /// Hashes of the votes taken at this height, as they came: each comes from every peer, and to decode one costs many times as much.
     taken: BTreeSet<Hash>,
@@ -212,7 +212,7 @@ impl Bft {
         let next = branch.height().next();
         if self.next != next {
             self.next = next;
-            self.statements.retain(|(height, ..), _| *height >= next);
+            self.statements.retain(|(height, ..), _| height.saturating_add(MAX_PAST_HEIGHTS) >= next);
             self.taken.clear();
             self.accused.clear();
             self.office = self.office_on(branch, state).unwrap_or_default();
@@ -235,7 +235,8 @@ impl Bft {
         match codec::decode::<Message>(&bytes) {
             Ok(Message::Vote(signed)) if !is_proposal(&signed) => {
                 let is_new = self.admit(&signed, &mut actions);
-                let is_first = self.statements.get(&signed.slot()) == Some(&signed);
+                let is_first =
+                    signed.statement.height >= self.next && self.statements.get(&signed.slot()) == Some(&signed);
                 if is_first {
                     self.taken.insert(name);
                 }
@@ -259,14 +260,19 @@ impl Bft {
         actions
     }
 
-    /// Whether a statement is a validator's, timely, genuine and new. One that contradicts another is taken once, with an accusation.
+    /// Whether a statement is a validator's, timely, genuine and new. One that contradicts another is taken once, with an accusation; of
+    /// heights that are decided, nothing else is of interest.
     fn admit(&mut self, signed: &Signed, actions: &mut Vec<Action>) -> bool {
         let Signed { statement, validator, .. } = *signed;
         let is_own = self.validator.as_ref().is_some_and(|seat| seat.machine.me() == validator);
-        if is_own || !self.is_timely(statement.height, statement.round) || !self.may_say(signed) {
+        let is_past = statement.height < self.next;
+        if is_own || !is_past && !(self.is_timely(statement.height, statement.round) && self.may_say(signed)) {
             return false;
         }
         let Some(before) = self.statements.get(&signed.slot()).copied() else {
+            if is_past {
+                return false;
+            }
             let is_genuine = signed.is_genuine(self.chain);
             if is_genuine && self.statements.len() < MAX_STATEMENTS {
                 self.statements.insert(signed.slot(), *signed);
@@ -279,7 +285,7 @@ impl Bft {
         self.accused.insert(validator);
         let evidence = codec::encode(&Evidence(before, *signed));
         actions.push(Action::Accuse(Accusation { offender: validator, rule: "bft-equivocation", evidence }));
-        true
+        !is_past
     }
 
     fn is_timely(&self, height: Height, round: u32) -> bool {

@@ -5,12 +5,14 @@ use health_chain_data::limits::{MAX_BLOCK_BYTES, MAX_SEAL_BYTES};
 
 /// Heights above the next one of which messages are kept.
 pub const MAX_FUTURE_HEIGHTS: u32 = 2;
+/// Heights below the next one of which statements are remembered: whoever was deceived may be that much behind or ahead.
+pub const MAX_PAST_HEIGHTS: u32 = 8;
 /// Rounds of a height not yet begun of which messages are kept.
 pub const MAX_FUTURE_ROUNDS: u32 = 2;
 /// Messages of heights not yet begun that are kept: proposal, prevote and precommit of everyone.
 pub const MAX_FUTURE_MESSAGES: usize =
     3 * MAX_VALIDATORS * (MAX_FUTURE_HEIGHTS as usize + 1) * MAX_FUTURE_ROUNDS as usize;
-/// Signed statements remembered of one height, so that none is relayed twice and two that conflict are noticed.
+/// Signed statements remembered, so that none is relayed twice and two that conflict are noticed.
 pub const MAX_STATEMENTS: usize = 3 * MAX_VALIDATORS * 64;
 /// Blocks remembered of one height.
 pub const MAX_BLOCKS: usize = 64;

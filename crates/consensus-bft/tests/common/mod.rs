@@ -13,9 +13,11 @@ use health_chain_consensus::{
     ports::{Accusation, Action, BlockContext, Effect, ExecuteError, Executor, NoReward, StakeView},
     verify::BLOCK_VERSION,
 };
-use health_chain_consensus_bft::{Bft, BftParameters, Choice, Claim, Signed, Statement, statements, vote_message};
+use health_chain_consensus_bft::{
+    Bft, BftParameters, Choice, Claim, Signed, Statement, proposal, proposal_message, statements, vote_message,
+};
 use health_chain_data::{
-    Block, BlockId, Body, Genesis, Hash, Header, Height, Kind, Millis, SecretKey, Timestamp, Transaction,
+    Block, BlockId, Body, Genesis, Hash, Header, Height, Kind, Millis, PublicKey, SecretKey, Timestamp, Transaction,
     ports::{ChainStore, ScalarHasher, SignatureClaim, SingleVerifier, StateView, StoreError},
     sha256,
     state::{Changes, MemoryStore, Overlay, Table},
@@ -168,11 +170,19 @@ pub enum Conduct {
     Honest,
     /// Never runs.
     Silent,
-    /// Tells one half of the others another vote.
+    /// Tells one half of the others something else, votes and proposals alike.
     Equivocates,
+    /// Tells everybody another vote than the rules ask of it, but all the same.
+    Contrary,
+    /// Tells one half of the others nothing.
+    Partial,
+    /// One of two nodes with the same key, each of which keeps the rules.
+    TwoFaced,
 }
 
 pub struct Node {
+    /// Whose key it signs with.
+    pub key: usize,
     pub chain: Option<Chain>,
     pub disk: SharedStore,
     pub conduct: Conduct,
@@ -202,8 +212,20 @@ pub struct World {
     /// What honest validators have signed and sent: never two statements in one place.
     pub said: BTreeMap<(Height, u32, u8, usize), Statement>,
     pub double_votes_sent: usize,
+    /// Who told some another thing than others, and first at which height.
+    pub lied: BTreeMap<PublicKey, u32>,
+    /// Whom an honest node has accused, and the height that the slowest honest one was at when the first did.
+    pub named: BTreeMap<PublicKey, u32>,
+    /// Where it is given, nothing gets from one side to another: for each node its side.
+    pub sides: Vec<usize>,
+    /// Whether nodes may come to different blocks, and then take none from each other.
+    pub may_fork: bool,
+    /// Whether what was heard is passed on. Where everybody hears everything from its source, it makes no difference but to the time.
+    pub is_relayed: bool,
     /// Who is to decide: whoever proposes from this height on says so, until the state has it.
     pub appointment: Option<(u32, Vec<(usize, u32)>)>,
+    /// How many nodes are to be started again.
+    restarting: usize,
     random: Random,
     queue: BinaryHeap<Reverse<(u64, u64, usize, Event)>>,
     sequence: u64,
@@ -220,9 +242,26 @@ impl World {
         Self::with(count, &BftParameters { epochs, ..parameters(validators) }, seed)
     }
 
+    /// `3 * faults + 1` validators of whom one too many, `faults + 1`, have two faces, one for each half of the honest ones; the halves
+    /// know nothing of each other.
+    pub fn two_faced(faults: usize, seed: u64) -> Self {
+        let validators = 3 * faults + 1;
+        let mut world = Self::with(validators + faults + 1, &parameters(validators), seed);
+        let honest = 2 * faults;
+        for (number, node) in world.nodes.iter_mut().enumerate().skip(honest) {
+            node.conduct = Conduct::TwoFaced;
+            node.key = if number < validators { number } else { number - (faults + 1) };
+        }
+        let side = |node| if node < honest { node % 2 } else { usize::from(node >= validators) };
+        world.sides = (0..world.nodes.len()).map(side).collect();
+        world.may_fork = true;
+        world
+    }
+
     fn with(count: usize, parameters: &BftParameters, seed: u64) -> Self {
         let genesis = genesis(parameters);
-        let node = |_| Node {
+        let node = |key| Node {
+            key,
             chain: None,
             disk: SharedStore::default(),
             conduct: Conduct::Honest,
@@ -240,6 +279,12 @@ impl World {
             lost: 0,
             said: BTreeMap::new(),
             double_votes_sent: 0,
+            lied: BTreeMap::new(),
+            named: BTreeMap::new(),
+            sides: Vec::new(),
+            may_fork: false,
+            is_relayed: true,
+            restarting: 0,
             appointment: None,
             random: Random(seed),
             queue: BinaryHeap::new(),
@@ -256,7 +301,7 @@ impl World {
     }
 
     pub fn start(&mut self, node: usize) {
-        let engine = Bft::validator(&self.genesis, Box::new(secret(node))).unwrap();
+        let engine = Bft::validator(&self.genesis, Box::new(secret(self.nodes[node].key))).unwrap();
         let engine = engine.with_stakes(Arc::new(Appointments));
         let parts = parts(engine, Box::new(self.nodes[node].disk.clone()));
         self.nodes[node].known.clear();
@@ -280,8 +325,29 @@ impl World {
         self.nodes[node].chain = None;
     }
 
+    /// Everybody reaches everybody again, and says where its chain stands.
+    pub fn heal(&mut self) {
+        self.sides.clear();
+        self.lost_per_mille = 0;
+        for node in 0..self.nodes.len() {
+            (0..self.nodes.len()).filter(|to| *to != node).for_each(|to| self.announce(node, to));
+        }
+    }
+
     pub fn height(&self, node: usize) -> u32 {
         self.nodes[node].chain.as_ref().map_or(0, |chain| chain.tip().height.0)
+    }
+
+    /// The height that every honest node that runs has reached.
+    pub fn lowest(&self) -> u32 {
+        let is_honest =
+            |node: &usize| self.nodes[*node].chain.is_some() && self.nodes[*node].conduct == Conduct::Honest;
+        (0..self.nodes.len()).filter(is_honest).map(|node| self.height(node)).min().unwrap()
+    }
+
+    /// The height that the first of all has reached.
+    pub fn highest(&self) -> u32 {
+        (0..self.nodes.len()).map(|node| self.height(node)).max().unwrap()
     }
 
     /// Runs until every running node has reached `height`, for `limit` milliseconds at most.
@@ -289,14 +355,14 @@ impl World {
         let end = self.now + limit;
         loop {
             let running = || (0..self.nodes.len()).filter(|node| self.nodes[*node].chain.is_some());
-            let is_busy = self.queue.iter().any(|Reverse((.., event))| *event == Event::Restart);
-            if !is_busy && running().count() > 0 && running().all(|node| self.height(node) >= height) {
+            if self.restarting == 0 && running().count() > 0 && running().all(|node| self.height(node) >= height) {
                 return true;
             }
-            let Some(Reverse((at, _, node, event))) = self.queue.pop() else { return false };
-            if at > end {
+            if self.queue.peek().is_none_or(|Reverse((at, ..))| *at > end) {
+                self.now = end;
                 return false;
             }
+            let Some(Reverse((at, _, node, event))) = self.queue.pop() else { return false };
             self.now = at;
             self.handle(node, event);
         }
@@ -316,6 +382,7 @@ impl World {
     fn handle(&mut self, node: usize, event: Event) {
         if event == Event::Restart {
             self.nodes[node].restarts += 1;
+            self.restarting -= 1;
             return self.start(node);
         }
         if self.nodes[node].chain.is_none() {
@@ -357,6 +424,7 @@ impl World {
             _ if self.nodes[node].disk.0.lock().unwrap().has_crashed => self.crashed(node),
             Some(true) => self.step(node, EngineInput::Tip),
             Some(false) => {}
+            None if self.may_fork => {}
             None => panic!("a block that another node took is refused"),
         }
     }
@@ -374,6 +442,7 @@ impl World {
                 match action {
                     Action::Propose => inputs.push(EngineInput::Proposal(self.candidate(node))),
                     Action::Broadcast(bytes) => self.broadcast(node, bytes),
+                    Action::Relay(_) if !self.is_relayed => {}
                     Action::Relay(bytes) => {
                         let hash = sha256(&bytes);
                         for to in (0..self.nodes.len()).filter(|to| *to != node) {
@@ -397,14 +466,27 @@ impl World {
                         (0..self.nodes.len()).filter(|to| *to != node).for_each(|to| self.announce(node, to));
                         inputs.push(EngineInput::Tip);
                     }
-                    Action::Accuse(accusation) => self.nodes[node].accusations.push(accusation),
+                    Action::Accuse(accusation) => {
+                        let height = self.lowest() + 1;
+                        if self.nodes[node].conduct == Conduct::Honest {
+                            self.named.entry(accusation.offender).or_insert(height);
+                        }
+                        self.nodes[node].accusations.push(accusation);
+                    }
                     other => panic!("not for this driver: {other:?}"),
                 }
             }
         }
     }
 
+    fn are_apart(&self, one: usize, other: usize) -> bool {
+        self.sides.get(one) != self.sides.get(other)
+    }
+
     fn announce(&mut self, from: usize, to: usize) {
+        if self.are_apart(from, to) {
+            return;
+        }
         let at = self.now + 1 + self.random.below(self.max_delay);
         self.push(at, to, Event::Announce { from });
     }
@@ -417,6 +499,7 @@ impl World {
         disk.has_crashed = false;
         drop(disk);
         let at = self.now + 1 + self.random.below(1_500);
+        self.restarting += 1;
         self.push(at, node, Event::Restart);
     }
 
@@ -444,45 +527,68 @@ impl World {
     }
 
     fn broadcast(&mut self, node: usize, bytes: Vec<u8>) {
-        let own = secret(node).public_key();
+        let own = secret(self.nodes[node].key).public_key();
         let said: Vec<Signed> = statements(&bytes).into_iter().filter(|signed| signed.validator == own).collect();
-        for Signed { statement, .. } in &said {
+        // Who has two faces passes on with a certificate what the other one said.
+        for Signed { statement, .. } in said.iter().filter(|_| self.nodes[node].conduct != Conduct::TwoFaced) {
             let slot = (statement.height, statement.round, kind(&statement.claim), node);
             let before = *self.said.entry(slot).or_insert(*statement);
             assert_eq!(before, *statement, "validator {node} contradicts itself");
         }
-        let lie = match (self.nodes[node].conduct, &said[..]) {
-            (Conduct::Equivocates, [signed]) => self.other_vote(node, signed),
+        let conduct = self.nodes[node].conduct;
+        let lie = match (conduct, &said[..]) {
+            (Conduct::Equivocates, [signed]) => Some(self.other_statement(node, &bytes, signed)),
+            (Conduct::Contrary, [signed]) if !matches!(signed.statement.claim, Claim::Proposal { .. }) => {
+                Some(self.other_statement(node, &bytes, signed))
+            }
             _ => None,
         };
+        if conduct == Conduct::Equivocates
+            && let [signed] = &said[..]
+        {
+            self.lied.entry(own).or_insert(signed.statement.height.0);
+        }
         for to in (0..self.nodes.len()).filter(|to| *to != node) {
             match &lie {
-                Some(lie) if to % 2 == 0 => {
+                Some(lie) if to % 2 == 0 || conduct == Conduct::Contrary => {
                     self.double_votes_sent += 1;
                     self.send(node, to, lie.clone());
                 }
+                _ if to % 2 == 0 && conduct == Conduct::Partial => {}
                 _ => self.send(node, to, bytes.clone()),
             }
         }
     }
 
-    /// Nil instead of a block, and a block that nobody has instead of nil.
-    fn other_vote(&self, node: usize, signed: &Signed) -> Option<Vec<u8>> {
+    /// Nil instead of a block, a block that nobody has instead of nil, and another block than the one proposed.
+    fn other_statement(&self, node: usize, message: &[u8], signed: &Signed) -> Vec<u8> {
         let nothing = Choice::from(BlockId(sha256(b"none")));
         let other = |choice: Option<Choice>| if choice.is_some() { None } else { Some(nothing) };
+        let mut other_block = None;
         let claim = match signed.statement.claim {
-            Claim::Proposal { .. } => return None,
+            Claim::Proposal { choice, valid_round } => {
+                let (_, mut block) = proposal(message).unwrap();
+                block.body.0.push(Transaction::new(NOTE, b"the other one".to_vec()));
+                block.header.root = block.body.root(&ScalarHasher);
+                let choice = Choice { block: block.id(), ..choice };
+                other_block = Some(block);
+                Claim::Proposal { choice, valid_round }
+            }
             Claim::Prevote(choice) => Claim::Prevote(other(choice)),
             Claim::Precommit(choice) => Claim::Precommit(other(choice)),
         };
         let statement = Statement { claim, ..signed.statement };
-        let signature = secret(node).sign(&statement.message(self.genesis.chain_id()), &[0; 32]);
-        Some(vote_message(Signed { statement, signature, ..*signed }))
+        let signature = secret(self.nodes[node].key).sign(&statement.message(self.genesis.chain_id()), &[0; 32]);
+        let lie = Signed { statement, signature, ..*signed };
+        match other_block {
+            Some(block) => proposal_message(lie, block),
+            None => vote_message(lie),
+        }
     }
 
     fn send(&mut self, from: usize, to: usize, bytes: Vec<u8>) {
         self.nodes[from].known.insert((to, sha256(&bytes)));
-        if self.random.below(1000) < self.lost_per_mille {
+        if self.are_apart(from, to) || self.random.below(1000) < self.lost_per_mille {
             self.lost += 1;
             return;
         }
