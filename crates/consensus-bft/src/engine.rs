@@ -266,7 +266,8 @@ impl Bft {
         let Signed { statement, validator, .. } = *signed;
         let is_own = self.validator.as_ref().is_some_and(|seat| seat.machine.me() == validator);
         let is_past = statement.height < self.next;
-        if is_own || !is_past && !(self.is_timely(statement.height, statement.round) && self.may_say(signed)) {
+        let may_be_new = || self.is_timely(statement.height, statement.round) && self.may_say(signed);
+        if is_own || !(is_past || may_be_new()) {
             return false;
         }
         let Some(before) = self.statements.get(&signed.slot()).copied() else {
