@@ -5,7 +5,7 @@
 mod common;
 
 use common::{Home, fail, succeed};
-use health_chain::data_simd::kernels;
+use health_chain::data_simd::{LaneVerifier, SignatureKernel, kernels};
 use serde_json::Value;
 
 fn positive(value: &Value) -> f64 {
@@ -56,6 +56,9 @@ fn every_kernel_is_measured_at_everything_and_says_on_what() {
     let mut expected = vec![("verify", "batch"), ("seal", "seal"), ("open", "open")];
     for measure in ["nonce search", "merkle root", "content root"] {
         expected.extend(names.iter().map(|name| (measure, *name)));
+    }
+    if LaneVerifier::with(SignatureKernel::Ifma).is_ok() {
+        expected.push(("verify", "ifma"));
     }
     for (measure, contestant) in &expected {
         assert!(find(measure, contestant, 1)["over_one_thread"].is_null());

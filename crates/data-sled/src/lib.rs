@@ -32,6 +32,10 @@ pub const CACHE_BYTES: u64 = 256 * 1024 * 1024;
 
 /// Locked while the store is open; holds the number of commits acknowledged (u64, little-endian).
 const LOCK_FILE: &str = "lock";
+/// What sled calls its log.
+const SLED_LOG_FILE: &str = "db";
+/// What sled calls its settings.
+const SLED_SETTINGS_FILE: &str = "conf";
 /// sled's threads may hold its file for a moment after the last handle is gone.
 const RELEASE_ATTEMPTS: u32 = 100;
 const RELEASE_PAUSE: Duration = Duration::from_millis(20);
@@ -84,6 +88,7 @@ impl SledStore {
         fs::create_dir_all(folder).map_err(backend)?;
         let mut lock = lock(folder)?;
         let acknowledged = acknowledged(&mut lock)?;
+        forget_unfinished(folder)?;
         let database = open_database(folder)?;
         let commits = check_meta(&database)?;
         if commits < acknowledged {
@@ -201,6 +206,18 @@ fn acknowledged(lock: &mut File) -> Result<u64, StoreError> {
     lock.take(16).read_to_end(&mut bytes).map_err(backend)?;
     // Empty in a new folder, or where power failed before the first note reached the disk.
     Ok(<[u8; 8]>::try_from(bytes).map_or(0, u64::from_le_bytes))
+}
+
+/// When sled makes a database it writes its settings in two steps, and takes them for corrupted where its process ended between
+/// the two. A database without a log holds nothing yet, so its settings may be written anew.
+fn forget_unfinished(folder: &Path) -> Result<(), StoreError> {
+    if fs::metadata(folder.join(SLED_LOG_FILE)).is_ok_and(|log| log.len() > 0) {
+        return Ok(());
+    }
+    match fs::remove_file(folder.join(SLED_SETTINGS_FILE)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(backend(error)),
+        _ => Ok(()),
+    }
 }
 
 /// Opens sled, which has a lock of its own and panics on some corrupted files.

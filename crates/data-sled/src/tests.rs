@@ -52,6 +52,25 @@ fn value() -> impl Strategy<Value = Vec<u8>> {
     (length, any::<u8>()).prop_map(|(length, seed)| (0..length).map(|at| (at as u8).wrapping_mul(seed)).collect())
 }
 
+#[test]
+fn a_store_whose_making_was_cut_short_is_made_again() {
+    let whole = tempdir().unwrap();
+    drop(SledStore::open(whole.path()).unwrap());
+    let settings = fs::read(whole.path().join(SLED_SETTINGS_FILE)).unwrap();
+    let mut refused = 0;
+    for length in 0..=settings.len() {
+        let folder = tempdir().unwrap();
+        fs::write(folder.path().join(SLED_LOG_FILE), []).unwrap();
+        fs::write(folder.path().join(SLED_SETTINGS_FILE), &settings[..length]).unwrap();
+        refused += usize::from(sled::open(folder.path()).is_err());
+        fs::write(folder.path().join(SLED_LOG_FILE), []).unwrap();
+        fs::write(folder.path().join(SLED_SETTINGS_FILE), &settings[..length]).unwrap();
+        let mut store = SledStore::open(folder.path()).unwrap_or_else(|error| panic!("{length} bytes: {error}"));
+        store.commit(&changes(&[(b"key", Some(vec![1]))])).unwrap();
+    }
+    assert!(refused > 0, "sled alone takes some of these for corrupted");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

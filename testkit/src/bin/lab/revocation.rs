@@ -22,6 +22,7 @@ use super::{
 };
 
 const MINUTE_MILLIS: u64 = 60_000;
+const HEALED_MILLIS: u64 = 20 * MINUTE_MILLIS;
 const PATIENTS: usize = 20;
 /// Patients act this often, so that there is something to withdraw.
 const ACT_MILLIS: u64 = 15_000;
@@ -100,7 +101,7 @@ pub(crate) fn run(folder: &Path, seed: u64, seeds: u64, minutes: u64) -> Result<
     Ok(())
 }
 
-/// So many minutes with faults, and as many in which nothing new breaks.
+/// So many minutes with faults, and then, without new ones, as long as nodes may wait before they dial again.
 fn options(engine: Studied, faults: &[Fault], minutes: u64) -> Options {
     Options {
         faults: faults.to_vec(),
@@ -108,7 +109,7 @@ fn options(engine: Studied, faults: &[Fault], minutes: u64) -> Options {
         patients: PATIENTS,
         act_millis: ACT_MILLIS,
         hostile_millis: minutes * MINUTE_MILLIS,
-        healed_millis: minutes * MINUTE_MILLIS,
+        healed_millis: HEALED_MILLIS,
         fault_millis: 60_000,
         ..engine.options(5)
     }
