@@ -33,6 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 type Failure = Box<dyn Error>;
 
+#[allow(clippy::print_stdout, reason = "this is what the program is for")]
 fn main() -> Result<(), Failure> {
     let folder = std::env::temp_dir().join(format!("health-chain-bft-heights-{}", process::id()));
     let measured = measure(&folder);
