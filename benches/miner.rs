@@ -48,7 +48,7 @@ fn rates(hasher: &Arc<dyn BatchHasher>) {
             miner.search(task(mark));
             let tip = tip_after.map(|after| Instant::now() + after);
             while miner.hashes() < end && tip.is_none_or(|tip| Instant::now() < tip) {
-                thread::sleep(Duration::from_micros(100));
+                thread::sleep(Duration::from_millis(1));
             }
             mark = mark.wrapping_add(1);
         }

@@ -44,7 +44,7 @@ const NOW: Millis = Millis((START.0 as u64 + 10_000) * 1_000);
 /// How often each block is verified.
 const TURNS: usize = 5;
 /// Bytes of a block that are kept free for its header and for what stands around inputs in a transaction.
-const AROUND_BYTES: usize = 8_000;
+const AROUND_BYTES: usize = 32_000;
 
 /// A lock for each number, and what unlocks it.
 struct Spends {
