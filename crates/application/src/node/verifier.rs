@@ -13,8 +13,8 @@ use health_chain_data::{
 
 /// Fewer claims than this take no longer than starting a thread pays for.
 const MIN_THREAD_CLAIMS: usize = 32;
-/// Claims of one batch: more in one gain little, and fewer let the cores finish together.
-const MAX_PIECE_CLAIMS: usize = 512;
+/// Claims of one batch: more in one gain little, and fewer let the cores finish together, also where one of them starts late.
+const MAX_PIECE_CLAIMS: usize = 128;
 
 /// Verifies claims on several cores where there are enough of them, on each with a verifier for one core. Its verdicts are
 /// those of [`SingleVerifier`](health_chain_data::ports::SingleVerifier), the position of the first false claim included.
