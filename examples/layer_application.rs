@@ -19,7 +19,7 @@ use health_chain_application::{
     payload::Payload,
     ports::{Entropy, Opaque, OwnerGrants, SystemEntropy},
     records::{GatewayId, Permissions, Purpose, Records},
-    wallet::Wallet,
+    wallet::{Spending, Wallet},
 };
 use health_chain_consensus::ports::{BlockContext, Executor};
 use health_chain_contract::{Contracts, Scripts};
@@ -61,7 +61,9 @@ impl Chain {
     /// Has `payer` pay a fee of two cents, and applies.
     fn publish(&mut self, mut transaction: Transaction, payer: &mut Wallet) -> Result<(), Box<dyn Error>> {
         let (context, entropy) = (self.context(), &mut SystemEntropy);
-        payer.fund(&mut transaction, Amount(2), &self.state, &self.parameters, &context, entropy)?;
+        let (parameters, fee) = (&self.parameters, Amount(2));
+        let spending = Spending { view: &self.state, parameters, context: &context, fee };
+        payer.fund(&mut transaction, &spending, entropy)?;
         self.apply(&transaction)
     }
 }

@@ -24,7 +24,7 @@ use health_chain::{
         payload::Payload,
         ports::{Entropy, Opaque, SeededEntropy},
         records::{GatewayId, Permissions, Purpose, Records, grants, object},
-        wallet::Wallet,
+        wallet::{Spending, Wallet},
     },
     consensus::{
         Chain, ConsensusParameters, Epochs,
@@ -316,7 +316,9 @@ impl Network {
         if let Some(wallet) = payer {
             let (chain, entropy) = (self.chain(node), &mut SeededEntropy::new(1));
             let context = chain.next_context();
-            wallet.fund(&mut transaction, Amount(2), chain.state(), &self.incentive, &context, entropy)?;
+            let (parameters, fee) = (&self.incentive, Amount(2));
+            let spending = Spending { view: chain.state(), parameters, context: &context, fee };
+            wallet.fund(&mut transaction, &spending, entropy)?;
         }
         let before = self.chain(node).tip().height;
         self.nodes[node].submit(transaction)?;

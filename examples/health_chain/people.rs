@@ -15,7 +15,7 @@ use health_chain::{
         node::{Node, SubmitError},
         ports::SystemEntropy,
         records::{GatewayId, Permissions, Purpose},
-        wallet::Wallet,
+        wallet::{Spending, Wallet},
     },
     consensus::{Chain, ports::ExecuteError},
     data::{Amount, BlockId, Hash, Height, ObjectId, SecretKey, Transaction, codec},
@@ -104,7 +104,9 @@ impl Party {
         let parameters = network.incentive.clone();
         self.look(move |chain, wallet| {
             let context = chain.next_context();
-            wallet.fund(&mut transaction, FEE, chain.state(), &parameters, &context, &mut SystemEntropy)?;
+            let (view, parameters) = (chain.state(), &parameters);
+            let spending = Spending { view, parameters, context: &context, fee: FEE };
+            wallet.fund(&mut transaction, &spending, &mut SystemEntropy)?;
             Ok(transaction)
         })
     }

@@ -6,14 +6,17 @@ use health_chain::{
     application::{
         council::{self, CouncilParameters, CouncilProgram, CouncilStake},
         gateway::{Gateway, GatewayParts},
-        identities::{self, Identities},
+        identities::{self, ApplicationParameters, Identities},
         node::{Node, NodeBuilder, ParallelVerifier},
         objects::FolderObjects,
         ports::SystemEntropy,
         records::Records,
         wallet::Wallet,
     },
-    consensus::{Chain, OpenError, Parts, Solo, SoloParameters, Validator, ports::Engine},
+    consensus::{
+        Chain, OpenError, Parts, Solo, SoloParameters, Validator,
+        ports::{Engine, StakeView},
+    },
     consensus_bft::{self, Bft, BftError, BftParameters, Equivocation},
     consensus_pos::{self, PosError, PosParameters, ProofOfStake},
     consensus_pow::{self, Miner, PowParameters, ProofOfWork, Retarget, Seal, Target},
@@ -25,7 +28,9 @@ use health_chain::{
     },
     data_simd::{LaneHasher, LaneVerifier},
     data_sled::SledStore,
-    incentive::{self, BondedStake, Ledger, Rewards, StakeParameters, TokenRule, stake::StakeParametersError},
+    incentive::{
+        self, BondedStake, IncentiveParameters, Ledger, Rewards, StakeParameters, stake::StakeParametersError,
+    },
     network::{Address, PeerId, Transport},
     network_quic::{QuicConfig, QuicTransport, peer_id},
 };
@@ -50,7 +55,8 @@ const DEVELOPMENT_TARGET: u32 = 0x1e00_3fff;
 /// The rules of one chain, with the parts that keep them.
 pub(crate) struct Rules {
     pub(crate) genesis: Genesis,
-    pub(crate) tokens: Vec<TokenRule>,
+    pub(crate) incentive: IncentiveParameters,
+    application: ApplicationParameters,
     engine: EngineRules,
     executor: Arc<Contracts>,
     rewards: Arc<Rewards>,
@@ -95,6 +101,7 @@ pub(crate) enum ComposeError {
 /// A running node.
 pub(crate) struct Site {
     pub(crate) node: Node,
+    pub(crate) rules: Rules,
     /// Where it accepts connections.
     pub(crate) address: SocketAddr,
     /// The chain's rule for rewards, and a lock of the owner's wallet: what blocks made here pay to.
@@ -137,9 +144,9 @@ impl Rules {
             EngineRules::Bft(parameters, council) => genesis.with(parameters).with(council),
             EngineRules::Pos(parameters, stake) => genesis.with(parameters).with(stake),
         };
-        let tokens = incentive.tokens.clone();
-        let mut ledger = Ledger::new(incentive, Arc::new(Scripts))?;
-        let mut programs: Vec<Arc<dyn Program>> = vec![Arc::new(Records), Arc::new(Identities::new(application)?)];
+        let mut ledger = Ledger::new(incentive.clone(), Arc::new(Scripts))?;
+        let identities = Identities::new(application.clone())?;
+        let mut programs: Vec<Arc<dyn Program>> = vec![Arc::new(Records), Arc::new(identities)];
         match &engine {
             EngineRules::Pow(_) | EngineRules::Solo(_) => {}
             EngineRules::Bft(_, council) => {
@@ -149,7 +156,7 @@ impl Rules {
         }
         let rewards = Arc::new(Rewards::new(&ledger));
         let executor = Arc::new(Contracts::new(ledger, programs)?);
-        let rules = Self { genesis, tokens, engine, executor, rewards };
+        let rules = Self { genesis, incentive, application, engine, executor, rewards };
         rules.chain(Box::new(MemoryStore::default()))?;
         Ok(rules)
     }
@@ -159,6 +166,33 @@ impl Rules {
         let path = folder.genesis();
         let file = folder::read_toml(&path)?;
         Self::new(&file).map_err(|source| Failure::Genesis { path, source })
+    }
+
+    /// What is bonded, on chains where stake decides.
+    pub(crate) const fn stake(&self) -> Option<StakeParameters> {
+        match self.engine {
+            EngineRules::Pos(_, stake) => Some(stake),
+            _ => None,
+        }
+    }
+
+    /// Whether a council of institutions decides.
+    pub(crate) const fn has_council(&self) -> bool {
+        matches!(self.engine, EngineRules::Bft(..))
+    }
+
+    /// Who admits institutions, and how many of them it takes.
+    pub(crate) fn accreditation(&self) -> (&[PublicKey], u8) {
+        (&self.application.accreditors, self.application.threshold)
+    }
+
+    /// Who elects validators, on chains that have some.
+    pub(crate) fn stakes(&self) -> Option<Arc<dyn StakeView>> {
+        match &self.engine {
+            EngineRules::Pow(_) | EngineRules::Solo(_) => None,
+            EngineRules::Bft(..) => Some(Arc::new(CouncilStake)),
+            EngineRules::Pos(_, stake) => Some(bonded(stake)),
+        }
     }
 
     /// The chain in `store`, without a node.
@@ -276,7 +310,8 @@ pub(crate) fn start(folder: &Folder, config: &Config, makes_blocks: bool) -> Res
     // The owner's identity countersigns: who is registered as an institution is known as a gateway under the same key.
     let gateway = Gateway::new(GatewayParts::new(Box::new(owner), objects, Box::new(SystemEntropy)));
     let (transport, address) = transport(config.listen, secrets::node_key(folder)?)?;
-    let builder = NodeBuilder::new(rules.genesis, store, engine, rules.executor, rules.rewards, transport)
+    let (genesis, executor, rewards) = (rules.genesis.clone(), Arc::clone(&rules.executor), Arc::clone(&rules.rewards));
+    let builder = NodeBuilder::new(genesis, store, engine, executor, rewards, transport)
         .hasher(hasher())
         .verifier(verifier())
         .listen(Address(address.to_string()))
@@ -295,7 +330,13 @@ pub(crate) fn start(folder: &Folder, config: &Config, makes_blocks: bool) -> Res
     } else {
         builder
     };
-    Ok(Site { node: builder.start()?, address, payout })
+    Ok(Site { node: builder.start()?, rules, address, payout })
+}
+
+/// The chain as a node left it that does not run. One that never ran has no store, and looking at it makes none.
+pub(crate) fn stored_chain(folder: &Folder, rules: &Rules) -> Result<Chain, Failure> {
+    let store = if folder.chain().exists() { open_store(&folder.chain())? } else { memory_store() };
+    Ok(rules.chain(store)?)
 }
 
 /// The store in `folder`, made if it is not there.

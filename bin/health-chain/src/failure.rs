@@ -4,7 +4,8 @@ use std::{io, net::SocketAddr, path::PathBuf};
 
 use health_chain::{
     application::{
-        node::{StartError, Stopped},
+        council::CouncilError,
+        node::{StartError, Stopped, SubmitError},
         ports::{EntropyError, ObjectError},
         wallet::WalletError,
     },
@@ -13,13 +14,17 @@ use health_chain::{
     data::{
         PublicKey,
         keys::{derivation::DerivationError, mnemonic::MnemonicError},
-        ports::StoreError,
+        ports::{SignerError, StoreError},
     },
     data_simd::{Kernel, UnknownKernel, UnsupportedKernel, kernels},
+    incentive::issuance::IssuanceError,
 };
 use thiserror::Error;
 
-use crate::{bench::self_check::Wrong, compose::ComposeError, folder::FileError, inquiry::InquiryError};
+use crate::{
+    bench::self_check::Wrong, compose::ComposeError, folder::FileError, inquiry::InquiryError, paper::PaperError,
+    text::TextError,
+};
 
 /// Why a command failed.
 #[derive(Debug, Error)]
@@ -77,9 +82,66 @@ pub(crate) enum Failure {
         #[source]
         source: ObjectError,
     },
-    /// The wallet can't be opened.
-    #[error("the wallet can't be opened")]
+    /// The wallet can't be used.
+    #[error("the wallet can't be used")]
     Wallet(#[from] WalletError),
+    /// The wallet made no transaction.
+    #[error("nothing was sent")]
+    Payment(#[source] WalletError),
+    /// The node refused a transaction.
+    #[error("the node has not taken the transaction")]
+    NotTaken(#[source] SubmitError),
+    /// Text is not what it should be.
+    #[error(transparent)]
+    Text(#[from] TextError),
+    /// The chain has no such token.
+    #[error("this chain has no token {symbol}")]
+    NoToken { symbol: String },
+    /// One signature is not enough.
+    #[error("{threshold} issuers sign together when {symbol} is minted, and this command signs for one")]
+    SeveralIssuers { symbol: String, threshold: u8 },
+    /// Not an issuer, or too much.
+    #[error("nothing was minted")]
+    Issuance(#[from] IssuanceError),
+    /// Nothing is bonded on this chain.
+    #[error("stake does not decide on this chain")]
+    NoStake,
+    /// Nobody is a validator on this chain.
+    #[error("this chain has no validators: its engine is another one")]
+    NoValidators,
+    /// No council decides on this chain.
+    #[error("no council decides on this chain")]
+    NoCouncil,
+    /// A rule of the council.
+    #[error("nothing was signed")]
+    Council(#[from] CouncilError),
+    /// Neither a member nor an accreditor.
+    #[error("{owner} has no seat in the council and admits no institution, so it has no vote on this")]
+    NoVote { owner: PublicKey },
+    /// Nobody has this seat.
+    #[error("no seat in the council has the key {key}")]
+    NoSeat { key: PublicKey },
+    /// A newcomer without a name.
+    #[error("the registry does not know this institution yet, so it needs a name")]
+    NoName,
+    /// A file holds no paper.
+    #[error("this is no paper of the council")]
+    Paper(#[from] PaperError),
+    /// A key in memory does not sign.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
+    /// Only a running node can send something.
+    #[error("no node runs on {}, and only a running one can send this", .0.display())]
+    NoNode(PathBuf),
+    /// The counter can't be opened.
+    #[error("the node can't take orders")]
+    Counter(#[source] io::Error),
+    /// The node was given an order, and nothing came back.
+    #[error("the node was given the order, and did not say what came of it")]
+    Unanswered(#[source] io::Error),
+    /// The node failed to carry out an order, for reasons of its own.
+    #[error("{0}")]
+    Answered(String),
     /// The chain can't be opened.
     #[error("the chain can't be opened")]
     Chain(#[from] OpenError),
@@ -178,6 +240,15 @@ impl Failure {
                 "genesis.toml was changed after the first block: put the old one back, or move the folder's chain away"
                     .into()
             }
+            Self::NoNode(path) => {
+                format!("start it, and leave it running: health-chain --dir {} run", path.display())
+            }
+            Self::NoName => "say what it is called: --name".into(),
+            Self::Council(CouncilError::Sequence { .. }) => {
+                "the council has decided something else meanwhile: begin the paper anew".into()
+            }
+            Self::Payment(WalletError::NothingLeaving { .. }) => "give notice first: health-chain unbond".into(),
+            Self::Unanswered(_) => "look whether it was done before you give it again".into(),
             Self::NotTheAuthority { .. } | Self::NotAValidator { .. } => {
                 "run this node without making blocks: health-chain run".into()
             }

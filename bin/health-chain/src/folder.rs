@@ -1,7 +1,7 @@
 //! A node's folder and how its files are read and written.
 
 use std::{
-    fs::{DirBuilder, File, OpenOptions},
+    fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Read, Write},
     path::{Path, PathBuf},
 };
@@ -74,6 +74,11 @@ impl Folder {
     /// The sealed records.
     pub(crate) fn objects(&self) -> PathBuf {
         self.0.join("objects")
+    }
+
+    /// Where the running node takes orders, and the word that goes with them. Readable by the owner alone.
+    pub(crate) fn counter(&self) -> PathBuf {
+        self.0.join("orders.secret")
     }
 
     /// How far the folder is made.
@@ -174,4 +179,11 @@ pub(crate) fn write_new(path: &Path, text: &str, readers: Readers) -> Result<(),
     }
     let mut file = options.open(path).map_err(error)?;
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(error)
+}
+
+/// Writes a file in one step over an old one, durably.
+pub(crate) fn write_over(path: &Path, text: &str, readers: Readers) -> Result<(), FileError> {
+    let beside = path.with_added_extension("new");
+    write_new(&beside, text, readers)?;
+    fs::rename(&beside, path).map_err(|source| FileError::Write { path: path.into(), source })
 }

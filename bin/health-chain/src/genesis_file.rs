@@ -218,14 +218,15 @@ const HEADING: &str = "\
 ";
 
 impl ConsensusRules {
-    /// One institution, the owner's, with the only seat.
-    pub(crate) fn development_bft(owner: PublicKey) -> Self {
-        let founder = FounderEntry { institution: KeyText(owner), key: KeyText(owner), power: 1 };
-        Self::Bft { pace: Pace::of(&BftParameters::equal([])), epochs: DEVELOPMENT_EPOCHS, founders: vec![founder] }
+    /// Institutions with one vote each.
+    pub(crate) fn development_bft(founders: &[InstitutionEntry]) -> Self {
+        let founder = |entry: &InstitutionEntry| FounderEntry { institution: entry.key, key: entry.key, power: 1 };
+        let founders = founders.iter().map(founder).collect();
+        Self::Bft { pace: Pace::of(&BftParameters::equal([])), epochs: DEVELOPMENT_EPOCHS, founders }
     }
 
-    /// The owner decides until euros are bonded.
-    pub(crate) fn development_pos(owner: PublicKey) -> Self {
+    /// Keys with one vote each, until euros are bonded.
+    pub(crate) fn development_pos(founders: &[InstitutionEntry]) -> Self {
         let stake = StakeEntry {
             token: EURO,
             unit: DEVELOPMENT_UNIT,
@@ -233,7 +234,12 @@ impl ConsensusRules {
             slash_per_mille: 500,
         };
         let pace = Pace::of(&BftParameters::equal([]));
-        Self::Pos { pace, epochs: DEVELOPMENT_EPOCHS, stake, founders: vec![KeyText(owner)] }
+        Self::Pos {
+            pace,
+            epochs: DEVELOPMENT_EPOCHS,
+            stake,
+            founders: founders.iter().map(|entry| entry.key).collect(),
+        }
     }
 }
 
@@ -262,6 +268,12 @@ impl Pace {
     }
 }
 
+impl InstitutionEntry {
+    pub(crate) const fn new(name: String, key: KeyText) -> Self {
+        Self { name, key }
+    }
+}
+
 impl FounderEntry {
     pub(crate) const fn validator(&self) -> Validator {
         Validator { key: self.key.0, power: self.power }
@@ -285,10 +297,16 @@ impl StakeEntry {
 }
 
 impl GenesisFile {
-    /// A chain to develop on, where `owner` admits institutions, is admitted, and mints euros.
-    pub(crate) fn development(network: String, time: u32, consensus: ConsensusRules, owner: PublicKey) -> Self {
+    /// A chain whose founders are its institutions and admit others, more than two thirds of them together. The first one mints euros.
+    pub(crate) fn development(
+        network: String,
+        time: u32,
+        consensus: ConsensusRules,
+        founders: Vec<InstitutionEntry>,
+    ) -> Self {
         let caps = ConsensusParameters::default();
-        let owner = KeyText(owner);
+        let keys: Vec<KeyText> = founders.iter().map(|founder| founder.key).collect();
+        let threshold = u8::try_from(keys.len() * 2 / 3 + 1).unwrap_or(u8::MAX);
         Self {
             network,
             time,
@@ -303,15 +321,15 @@ impl GenesisFile {
                 coinbase_maturity: DEVELOPMENT_MATURITY_BLOCKS,
                 reward: RewardText::Smoothed { share_per_mille: 500, window_blocks: 100 },
             },
-            accreditation: Accreditation { threshold: 1, keys: vec![owner] },
+            accreditation: Accreditation { threshold, keys: keys.clone() },
             tokens: vec![TokenEntry {
                 id: EURO,
                 symbol: "EUR".into(),
                 decimals: 2,
                 threshold: 1,
-                issuers: vec![owner],
+                issuers: keys.into_iter().take(1).collect(),
             }],
-            institutions: vec![InstitutionEntry { name: "the owner of this chain".into(), key: owner }],
+            institutions: founders,
         }
     }
 
@@ -374,9 +392,17 @@ mod tests {
 
     use super::*;
 
-    fn sample(consensus: impl FnOnce(KeyText) -> ConsensusRules) -> GenesisFile {
-        let owner = SecretKey::from_bytes(&[7; 32]).unwrap().public_key();
-        GenesisFile::development("test".into(), 1_800_000_000, consensus(KeyText(owner)), owner)
+    fn sample(consensus: impl FnOnce(&[InstitutionEntry]) -> ConsensusRules) -> GenesisFile {
+        let founder = |seed| {
+            let key = SecretKey::from_bytes(&[seed; 32]).unwrap().public_key();
+            InstitutionEntry::new(format!("founder {seed}"), KeyText(key))
+        };
+        let founders: Vec<InstitutionEntry> = (1..=4).map(founder).collect();
+        GenesisFile::development("test".into(), 1_800_000_000, consensus(&founders), founders)
+    }
+
+    fn solo(founders: &[InstitutionEntry]) -> ConsensusRules {
+        ConsensusRules::Solo { authority: founders[0].key, interval_seconds: 5 }
     }
 
     #[test]
@@ -387,10 +413,10 @@ mod tests {
             first_target: CompactText(0x1e00_ffff),
             easiest_target: CompactText(0x207f_ffff),
         });
-        let solo = sample(|authority| ConsensusRules::Solo { authority, interval_seconds: 5 });
-        let bft = sample(|owner| ConsensusRules::development_bft(owner.0));
-        let pos = sample(|owner| ConsensusRules::development_pos(owner.0));
-        for file in [pow, solo, bft, pos] {
+        let bft = sample(ConsensusRules::development_bft);
+        let pos = sample(ConsensusRules::development_pos);
+        for file in [pow, sample(solo), bft, pos] {
+            assert_eq!(file.accreditation.threshold, 3, "of four");
             let text = file.to_file().unwrap();
             assert_eq!(toml::from_str::<GenesisFile>(&text).unwrap(), file, "{text}");
         }
@@ -398,7 +424,7 @@ mod tests {
 
     #[test]
     fn unknown_fields_are_refused_wherever_they_stand() {
-        let text = sample(|authority| ConsensusRules::Solo { authority, interval_seconds: 5 }).to_file().unwrap();
+        let text = sample(solo).to_file().unwrap();
         for section in ["[consensus]", "[block]", "[fees]", "[accreditation]", "[[tokens]]", "[[institutions]]"] {
             let changed = text.replacen(&format!("\n{section}\n"), &format!("\n{section}\nunknown = 1\n"), 1);
             assert_ne!(changed, text, "{section}");

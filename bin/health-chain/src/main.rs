@@ -4,11 +4,14 @@ mod bench;
 mod commands;
 mod compose;
 mod config;
+mod counter;
 mod failure;
 mod folder;
 mod genesis_file;
 mod inquiry;
 mod interrupt;
+mod office;
+mod paper;
 mod secrets;
 mod text;
 
@@ -22,7 +25,7 @@ use std::{
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use crate::{failure::Failure, folder::Folder};
+use crate::{failure::Failure, folder::Folder, office::Order};
 
 /// Store and share medical records: run a node, look at it, make keys.
 #[derive(Parser)]
@@ -53,6 +56,18 @@ enum Command {
     Status(commands::status::Options),
     /// Make or show keys.
     Keys(commands::keys::Options),
+    /// Receive, send and mint coins.
+    Wallet(commands::wallet::Options),
+    /// Show who decides on blocks, and what stands behind them.
+    Validators(commands::stake::Validators),
+    /// Where stake decides: put coins behind this node's key, so that it becomes a validator.
+    Bond(commands::stake::Bond),
+    /// Where stake decides: give notice, so that what is bonded counts no more and is free later.
+    Unbond(commands::stake::Unbond),
+    /// Where stake decides: take back what notice was given of, once it is locked no longer.
+    Withdraw,
+    /// Where institutions decide: show their council, admit to it and remove from it.
+    Council(commands::council::Options),
     /// Write, read and run spending conditions as text; needs no folder.
     Script(commands::script::Options),
     /// Measure how fast this machine hashes, searches, verifies and seals.
@@ -97,22 +112,33 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Mine(options) => commands::mine::run(&folder, &options, out),
         Command::Status(options) => commands::status::run(&folder, &options, out),
         Command::Keys(options) => commands::keys::run(&folder, &options, out),
+        Command::Wallet(options) => give(&folder, Order::Wallet(options.command), out),
+        Command::Validators(options) => give(&folder, Order::Validators(options), out),
+        Command::Bond(options) => give(&folder, Order::Bond(options), out),
+        Command::Unbond(options) => give(&folder, Order::Unbond(options), out),
+        Command::Withdraw => give(&folder, Order::Withdraw, out),
+        Command::Council(options) => commands::council::run(&folder, options, out),
         Command::Script(options) => commands::script::run(&options, out),
         Command::Bench(options) => commands::bench::run(&options, out),
     }
 }
 
-/// Says what failed, why, and what to do next.
+fn give(folder: &Folder, order: Order, out: &mut impl Write) -> Result<(), Failure> {
+    Ok(write!(out, "{}", office::give(folder, order)?.printed)?)
+}
+
 fn report(failure: &Failure) -> io::Result<()> {
-    let mut stderr = io::stderr().lock();
-    writeln!(stderr, "error: {failure}")?;
+    writeln!(io::stderr().lock(), "error: {}", describe(failure))
+}
+
+/// What failed, why, and what to do next.
+fn describe(failure: &Failure) -> String {
+    let mut lines = vec![failure.to_string()];
     let mut cause = failure.source();
     while let Some(error) = cause {
-        writeln!(stderr, "  because: {}", error.to_string().trim_end().replace('\n', "\n    "))?;
+        lines.push(format!("  because: {}", error.to_string().trim_end().replace('\n', "\n    ")));
         cause = error.source();
     }
-    match failure.advice() {
-        Some(advice) => writeln!(stderr, "  next: {advice}"),
-        None => Ok(()),
-    }
+    lines.extend(failure.advice().map(|advice| format!("  next: {advice}")));
+    lines.join("\n")
 }

@@ -2,7 +2,7 @@
 
 use health_chain::{
     consensus::Checkpoint,
-    data::{BlockId, Hash, Height, PublicKey},
+    data::{Amount, BlockId, Hash, Height, PublicKey},
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -38,6 +38,15 @@ pub(crate) enum TextError {
     /// Not the digits of a target.
     #[error("a target is written as 0x and eight hexadecimal digits")]
     CompactDigits,
+    /// Not a name and a key.
+    #[error("a founder is written as a name, an equals sign and the 64 hexadecimal digits of a key")]
+    Founder,
+    /// Not an amount of the token.
+    #[error("an amount is written in digits, with at most {decimals} behind a point, and fits 64 bits")]
+    Amount {
+        /// The token's decimals.
+        decimals: u8,
+    },
 }
 
 impl TryFrom<String> for KeyText {
@@ -90,6 +99,33 @@ impl From<CompactText> for String {
     }
 }
 
+/// A public key on the command line.
+pub(crate) fn key(text: &str) -> Result<KeyText, TextError> {
+    text.to_owned().try_into()
+}
+
+/// `12345` with two decimals is `123.45`.
+pub(crate) fn in_major_units(minor: u64, decimals: u8) -> String {
+    let places = usize::from(decimals);
+    let digits = format!("{minor:0>width$}", width = places + 1);
+    match digits.split_at(digits.len() - places) {
+        (whole, "") => whole.into(),
+        (whole, part) => format!("{whole}.{part}"),
+    }
+}
+
+/// `123.4` with two decimals is `12340`.
+pub(crate) fn in_minor_units(text: &str, decimals: u8) -> Result<Amount, TextError> {
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    let digits = format!("{whole}{part:0<width$}", width = usize::from(decimals));
+    let is_written_so = !whole.is_empty()
+        && !text.ends_with('.')
+        && part.len() <= usize::from(decimals)
+        && digits.bytes().all(|digit| digit.is_ascii_digit());
+    let minor = digits.parse().ok().filter(|_| is_written_so);
+    minor.map(Amount).ok_or(TextError::Amount { decimals })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,5 +147,24 @@ mod tests {
         for bad in ["1d00ffff", "0x1d00fff", "0x1d00fffff", "0xzz00ffff"] {
             assert_eq!(CompactText::try_from(bad.to_owned()), Err(TextError::CompactDigits), "{bad}");
         }
+    }
+    #[test]
+    fn amounts_have_their_decimals() {
+        for (minor, decimals, text) in [
+            (12_345, 2, "123.45"),
+            (5, 2, "0.05"),
+            (0, 2, "0.00"),
+            (7, 0, "7"),
+            (u64::MAX, 18, "18.446744073709551615"),
+        ] {
+            assert_eq!(in_major_units(minor, decimals), text);
+            assert_eq!(in_minor_units(text, decimals), Ok(Amount(minor)));
+        }
+        assert_eq!(in_minor_units("12", 2), Ok(Amount(1_200)));
+        assert_eq!(in_minor_units("12.5", 2), Ok(Amount(1_250)));
+        for bad in ["", ".", ".5", "5.", "1.234", "-1", "+1", "1e3", "1 000", "184467440737095516.16"] {
+            assert_eq!(in_minor_units(bad, 2), Err(TextError::Amount { decimals: 2 }), "{bad}");
+        }
+        assert_eq!(in_minor_units("7.0", 0), Err(TextError::Amount { decimals: 0 }));
     }
 }

@@ -11,13 +11,23 @@ use common::{Home, fail, is_private, succeed};
 fn help_names_every_command_and_every_command_has_its_own() {
     let home = Home::new();
     let help = succeed(&home.output(&["--help"]));
-    for command in ["init", "run", "mine", "status", "keys", "script", "bench"] {
+    let commands = ["init", "run", "mine", "status", "keys", "script", "bench"];
+    let chain_commands = ["wallet", "validators", "bond", "unbond", "withdraw", "council"];
+    for command in commands.into_iter().chain(chain_commands) {
         assert!(help.contains(&format!("\n  {command} ")), "{command} is missing in: {help}");
         let own = succeed(&home.output(&[command, "--help"]));
         assert!(own.contains(&format!("Usage: health-chain {command}")), "{own}");
     }
-    for command in ["new", "show"] {
-        assert!(succeed(&home.output(&["keys", command, "--help"])).contains("Usage: health-chain keys"));
+    let nested: [(&str, &[&str]); 3] = [
+        ("keys", &["new", "show"]),
+        ("wallet", &["balance", "address", "send", "mint"]),
+        ("council", &["show", "apply", "remove", "vote"]),
+    ];
+    for (command, own) in nested {
+        for own in own {
+            let said = succeed(&home.output(&[command, own, "--help"]));
+            assert!(said.contains(&format!("Usage: health-chain {command} {own}")), "{said}");
+        }
     }
     assert!(succeed(&home.output(&["init", "--help"])).contains("--genesis"));
 }

@@ -13,7 +13,7 @@ mod program;
 pub use error::CouncilError;
 use health_chain_consensus::{Validator, ports::StakeView};
 use health_chain_data::{
-    Height, PublicKey,
+    Hash, Height, PublicKey,
     codec::{self, Wire},
     ports::{StateView, StoreError},
     state::read,
@@ -63,8 +63,30 @@ impl Council {
         Ok(read(view, COUNCIL, &[])?.unwrap_or_default())
     }
 
-    fn power(&self) -> u64 {
+    /// All votes.
+    pub fn power(&self) -> u64 {
         self.seats.iter().map(|seat| u64::from(seat.power)).sum()
+    }
+
+    /// The fewest votes that decide: more than two thirds of all, as it takes for a block.
+    pub fn quorum(&self) -> u64 {
+        self.power() * 2 / 3 + 1
+    }
+
+    /// Position of the seat whose votes `key` signs.
+    pub fn position(&self, key: &PublicKey) -> Option<u8> {
+        let position = self.seats.iter().position(|seat| seat.key == *key)?;
+        Some(u8::try_from(position).expect("there are fewer seats than bytes"))
+    }
+
+    /// How many votes these ballots are for the decision with this message, leaving out those that nobody with a seat has signed.
+    pub fn votes(&self, message: &Hash, ballots: &[Ballot]) -> u64 {
+        let power = |ballot: &Ballot| {
+            let seat = self.seats.get(usize::from(ballot.seat))?;
+            seat.key.verify(message, &ballot.signature).ok()?;
+            Some(u64::from(seat.power))
+        };
+        ballots.iter().filter_map(power).sum()
     }
 }
 

@@ -6,8 +6,10 @@
 mod error;
 mod payment;
 mod record;
+mod stake;
 
 pub use error::WalletError;
+pub use payment::Spending;
 pub use record::{OwnedRecord, Reader};
 
 use std::collections::BTreeSet;

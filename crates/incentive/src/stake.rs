@@ -27,7 +27,7 @@ use health_chain_data::{
     ports::{StateView, StoreError},
     state::{self, Overlay},
 };
-pub use operations::{Deposit, Notice, Withdrawal};
+pub use operations::{Deposit, Notice, StakeSigningError, Withdrawal};
 pub use parameters::{StakeParameters, StakeParametersError};
 pub(crate) use rules::{Flow, Operation};
 use serde::{Deserialize, Serialize};
@@ -135,6 +135,16 @@ impl StakeView for BondedStake {
         }
         Ok(list)
     }
+}
+
+/// Every bond, with the validator's key, in the order of these keys.
+///
+/// # Errors
+/// Where the state can't be read.
+pub fn bonds(view: &dyn StateView) -> Result<Vec<(PublicKey, Bond)>, StoreError> {
+    let mut found = Vec::new();
+    each(view, &mut |key, bond| found.push((key, bond)))?;
+    Ok(found)
 }
 
 /// Shows every bond to `visit`, in the order of the validators' keys.

@@ -14,8 +14,9 @@ use crate::{
     config::{Config, DEFAULT_LISTEN},
     failure::Failure,
     folder::{self, Folder, Made, Readers},
-    genesis_file::{ConsensusRules, GenesisFile},
+    genesis_file::{ConsensusRules, GenesisFile, InstitutionEntry},
     secrets,
+    text::{self, KeyText, TextError},
 };
 
 /// What `init` takes.
@@ -29,6 +30,15 @@ pub(crate) struct Options {
     /// by the owner of this folder alone. Until others join, the owner makes them alone in all four.
     #[arg(long, value_enum, default_value_t = Consensus::Pow, conflicts_with = "genesis")]
     consensus: Consensus,
+
+    /// The name of the owner's institution.
+    #[arg(long, default_value = "the owner of this chain", conflicts_with = "genesis")]
+    name: String,
+
+    /// Another institution that founds the chain, with the identity key that its own `init` has shown; may be given more than once. Founders
+    /// have the same votes, on blocks (pos, bft) and on institutions to be admitted.
+    #[arg(long = "founder", value_name = "NAME=KEY", value_parser = founder, conflicts_with = "genesis")]
+    founders: Vec<InstitutionEntry>,
 
     /// Join the chain that this genesis document describes, instead of beginning a new one: another node's genesis.toml.
     #[arg(long, value_name = "FILE")]
@@ -72,13 +82,15 @@ pub(crate) fn run(folder: &Folder, options: Options, out: &mut impl Write) -> Re
     let (genesis, rules) = match &options.genesis {
         Some(path) => existing(path)?,
         None => {
+            let mut founders = vec![InstitutionEntry::new(options.name, KeyText(owner))];
+            founders.extend(options.founders);
             let consensus = match options.consensus {
                 Consensus::Pow => compose::development_pow(),
-                Consensus::Pos => ConsensusRules::development_pos(owner),
-                Consensus::Bft => ConsensusRules::development_bft(owner),
+                Consensus::Pos => ConsensusRules::development_pos(&founders),
+                Consensus::Bft => ConsensusRules::development_bft(&founders),
                 Consensus::Solo => compose::development_solo(owner),
             };
-            let file = GenesisFile::development(options.network, now()?, consensus, owner);
+            let file = GenesisFile::development(options.network, now()?, consensus, founders);
             let source = |source| Failure::Genesis { path: folder.genesis(), source };
             (file.to_file()?, Rules::new(&file).map_err(source)?)
         }
@@ -115,16 +127,30 @@ pub(crate) fn run(folder: &Folder, options: Options, out: &mut impl Write) -> Re
         }
         writeln!(out, "Next: health-chain --dir {dir} run")?;
     } else {
+        let (accreditors, threshold) = rules.accreditation();
+        let founders = accreditors.len();
         writeln!(
             out,
-            "This is a development network: your identity key alone admits institutions and mints its tokens."
+            "This is a development network: {threshold} of {founders} founders admit institutions, and your identity key mints tokens."
         )?;
         writeln!(out, "For anything else, edit genesis.toml before the first block is made.")?;
+        if founders > 1 {
+            writeln!(
+                out,
+                "The other founders need this genesis.toml instead of theirs, before their first block is made."
+            )?;
+        }
         writeln!(out)?;
         writeln!(out, "Next: health-chain --dir {dir} mine --blocks 3")?;
         writeln!(out, "Then: health-chain --dir {dir} run --mine")?;
     }
     Ok(())
+}
+
+/// Reads `NAME=KEY`.
+fn founder(text: &str) -> Result<InstitutionEntry, TextError> {
+    let (name, key) = text.rsplit_once('=').ok_or(TextError::Founder)?;
+    Ok(InstitutionEntry::new(name.into(), text::key(key)?))
 }
 
 /// A genesis document as it stands, to the letter.

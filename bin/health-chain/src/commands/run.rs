@@ -13,9 +13,11 @@ use tracing::{info, warn};
 use crate::{
     compose,
     config::Config,
+    counter::Counter,
     failure::Failure,
     folder::{self, Folder},
     interrupt::Interrupt,
+    office::Office,
 };
 
 /// What `run` takes.
@@ -43,9 +45,11 @@ pub(crate) fn run(folder: &Folder, options: Options) -> Result<(), Failure> {
     let status = site.node.status()?;
     info!(chain = %status.chain, height = status.height.0, tip = %status.tip, "chain opened");
     info!(node = %site.node.id(), address = %site.address, "accepting connections");
+    let (node, rules) = (site.node, site.rules);
     if options.mine {
-        site.node.mine(site.payout)?;
+        node.mine(site.payout)?;
     }
+    let counter = Counter::open(folder)?;
     let mut reporter = Reporter::new(&config);
     while !interrupt.is_raised() {
         match events.recv_timeout(PATIENCE) {
@@ -54,10 +58,12 @@ pub(crate) fn run(folder: &Folder, options: Options) -> Result<(), Failure> {
             Ok(_) | Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return Err(Stopped.into()),
         }
-        reporter.report(&site.node)?;
+        counter.serve(|order| Office::of(folder, &rules, &node).carry_out(order));
+        reporter.report(&node)?;
     }
     info!("stopping");
-    site.node.stop();
+    drop(counter);
+    node.stop();
     Ok(())
 }
 

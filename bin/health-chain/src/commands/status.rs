@@ -15,7 +15,7 @@ use crate::{
     config::Config,
     failure::Failure,
     folder::{self, Folder},
-    inquiry, secrets,
+    inquiry, secrets, text,
 };
 
 /// What `status` takes.
@@ -87,7 +87,7 @@ pub(crate) fn run(folder: &Folder, options: &Options, out: &mut impl Write) -> R
         Source::Store { state_hash, supply } => {
             writeln!(out, "state hash  {state_hash}")?;
             for TokenSupply { symbol, decimals, minted, redeemed, unspent, fee_pool } in supply {
-                let amount = |minor: &u64| in_major_units(*minor, *decimals);
+                let amount = |minor: &u64| text::in_major_units(*minor, *decimals);
                 writeln!(
                     out,
                     "{symbol:<11} {} minted, {} redeemed, {} in coins, {} in the fee pool",
@@ -104,11 +104,9 @@ pub(crate) fn run(folder: &Folder, options: &Options, out: &mut impl Write) -> R
 
 /// Reads the folder of a node that does not run.
 fn stored(folder: &Folder, rules: &Rules) -> Result<Standing, Failure> {
-    // A node that never ran has no store, and looking at it makes none.
-    let store = if folder.chain().exists() { compose::open_store(&folder.chain())? } else { compose::memory_store() };
-    let chain = rules.chain(store)?;
+    let chain = compose::stored_chain(folder, rules)?;
     let mut tokens = Vec::new();
-    for rule in &rules.tokens {
+    for rule in &rules.incentive.tokens {
         if let Some(found) = supply(chain.state(), rule.token).map_err(Failure::State)? {
             tokens.push(TokenSupply {
                 symbol: rule.symbol.clone(),
@@ -154,28 +152,4 @@ fn asked(folder: &Folder, rules: &Rules) -> Result<Standing, Failure> {
             audit_entries: about.checkpoint.terms.size,
         },
     })
-}
-
-/// `12345` with two decimals is `123.45`.
-fn in_major_units(minor: u64, decimals: u8) -> String {
-    let places = usize::from(decimals);
-    let digits = format!("{minor:0>width$}", width = places + 1);
-    match digits.split_at(digits.len() - places) {
-        (whole, "") => whole.into(),
-        (whole, part) => format!("{whole}.{part}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn amounts_have_their_decimals() {
-        assert_eq!(in_major_units(12_345, 2), "123.45");
-        assert_eq!(in_major_units(5, 2), "0.05");
-        assert_eq!(in_major_units(0, 2), "0.00");
-        assert_eq!(in_major_units(7, 0), "7");
-        assert_eq!(in_major_units(u64::MAX, 18), "18.446744073709551615");
-    }
 }

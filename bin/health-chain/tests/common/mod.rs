@@ -35,11 +35,18 @@ impl Home {
     pub fn easy() -> Self {
         let home = Self::new();
         succeed(&home.init(&[]));
-        let genesis = fs::read_to_string(home.file("genesis.toml")).unwrap();
-        let easier = genesis.replace("0x1e003fff", "0x207fffff");
-        assert_ne!(easier, genesis);
-        fs::write(home.file("genesis.toml"), easier).unwrap();
+        home.change_genesis(&[("0x1e003fff", "0x207fffff")]);
         home
+    }
+
+    /// Says something else in the genesis document, wherever it stands there.
+    pub fn change_genesis(&self, changes: &[(&str, &str)]) {
+        let mut genesis = fs::read_to_string(self.file("genesis.toml")).unwrap();
+        for (old, new) in changes {
+            assert!(genesis.contains(old), "{old} in {genesis}");
+            genesis = genesis.replace(old, new);
+        }
+        fs::write(self.file("genesis.toml"), genesis).unwrap();
     }
 
     pub fn path(&self) -> PathBuf {
@@ -66,7 +73,18 @@ impl Home {
     }
 
     pub fn status(&self) -> Value {
-        serde_json::from_str(&succeed(&self.output(&["status", "--json"]))).unwrap()
+        self.json(&["status", "--json"])
+    }
+
+    /// What a command prints that prints JSON.
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        serde_json::from_str(&succeed(&self.output(arguments))).unwrap()
+    }
+
+    /// The owner's identity key.
+    pub fn identity(&self) -> String {
+        let shown = succeed(&self.output(&["keys", "show"]));
+        shown.lines().find_map(|line| line.strip_prefix("identity")).unwrap().trim().into()
     }
 
     /// Starts the node and waits until it takes connections.

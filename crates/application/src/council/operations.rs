@@ -33,6 +33,14 @@ impl Ballot {
     pub fn sign(seat: u8, message: &Hash, signer: &dyn Signer, entropy: &[u8; 32]) -> Result<Self, SignerError> {
         Ok(Self { seat, signature: signer.sign(message, entropy)? })
     }
+
+    /// Puts it among the others at its place, instead of one of the same seat.
+    pub fn add_to(self, ballots: &mut Vec<Self>) {
+        match ballots.binary_search_by_key(&self.seat, |other| other.seat) {
+            Ok(place) => ballots[place] = self,
+            Err(place) => ballots.insert(place, self),
+        }
+    }
 }
 
 /// Gives an institution a seat. Made by the institution ([`Admit::sign`]); the council adds its ballots.

@@ -192,7 +192,6 @@ fn next_decision(
     if found == expected { Ok(council) } else { Err(CouncilError::Sequence { expected, found }.into()) }
 }
 
-/// More than two thirds of the votes, as it takes for a block.
 fn check_ballots(
     council: &Council,
     ballots: &[Ballot],
@@ -202,13 +201,13 @@ fn check_ballots(
     if let Some(pair) = ballots.windows(2).find(|pair| pair[0].seat >= pair[1].seat) {
         return Err(CouncilError::BallotOrder { seat: pair[1].seat });
     }
-    let (mut found, total) = (0, council.power());
+    let mut found = 0;
     for Ballot { seat, signature } in ballots.iter().copied() {
         let Seat { key, power, .. } = *council.seats.get(usize::from(seat)).ok_or(CouncilError::NoSeat { seat })?;
         found += u64::from(power);
         claims.push(SignatureClaim { key, message, signature });
     }
-    if found * 3 > total * 2 { Ok(()) } else { Err(CouncilError::Quorum { found, total }) }
+    if found >= council.quorum() { Ok(()) } else { Err(CouncilError::Quorum { found, total: council.power() }) }
 }
 
 fn check_registered(view: &dyn StateView, id: &InstitutionId) -> Result<(), ExecuteError> {

@@ -22,7 +22,7 @@ use crate::{
     ports::{Entropy, ObjectName, ObjectStore, Opaque, SeededEntropy},
     records::{FIRST_VERSION, GatewayId, Permissions, Purpose, Records},
     tables::INSTITUTION_KEYS,
-    wallet::{Wallet, WalletError},
+    wallet::{Spending, Wallet, WalletError},
 };
 
 const EURO: TokenId = TokenId(978);
@@ -127,7 +127,8 @@ impl World {
         let (state, parameters, context) = (self.state.clone(), self.parameters.clone(), self.context());
         let mut entropy = self.entropy;
         let payer = payer(self);
-        payer.fund(&mut transaction, FEE, &state, &parameters, &context, &mut entropy).unwrap();
+        let spending = Spending { view: &state, parameters: &parameters, context: &context, fee: FEE };
+        payer.fund(&mut transaction, &spending, &mut entropy).unwrap();
         self.entropy = entropy;
         self.apply(&transaction).unwrap();
     }
@@ -384,7 +385,8 @@ fn a_priced_grant_is_paid_or_does_not_happen() {
 
     let (state, parameters, context) = (world.state.clone(), world.parameters.clone(), world.context());
     let mut unpaid = Transaction { outputs: Vec::new(), ..share.transaction() };
-    world.institute.fund(&mut unpaid, FEE, &state, &parameters, &context, &mut world.entropy).unwrap();
+    let spending = Spending { view: &state, parameters: &parameters, context: &context, fee: FEE };
+    world.institute.fund(&mut unpaid, &spending, &mut world.entropy).unwrap();
     let refused = world.apply(&unpaid).unwrap_err();
     assert!(matches!(refused, ExecuteError::Rejected(rejection) if rejection.rule == "record-payment"));
     world.institute.release(&unpaid);

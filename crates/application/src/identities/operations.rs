@@ -31,6 +31,14 @@ impl Approval {
     pub fn sign(accreditor: u8, message: &Hash, signer: &dyn Signer, entropy: &[u8; 32]) -> Result<Self, SignerError> {
         Ok(Self { accreditor, signature: signer.sign(message, entropy)? })
     }
+
+    /// Puts it among the others at its place, instead of one of the same accreditor.
+    pub fn add_to(self, approvals: &mut Vec<Self>) {
+        match approvals.binary_search_by_key(&self.accreditor, |other| other.accreditor) {
+            Ok(place) => approvals[place] = self,
+            Err(place) => approvals.insert(place, self),
+        }
+    }
 }
 
 /// Admits an institution. Made by the institution ([`Register::sign`]); the accreditors add their approvals.

@@ -1,11 +1,12 @@
 //! What a wallet refuses.
 
 use health_chain_data::{
-    Amount, ObjectId, TokenId,
+    Amount, ObjectId, PublicKey, TokenId,
     keys::derivation::DerivationError,
     ports::{SignerError, StoreError},
     wrap::WrapError,
 };
+use health_chain_incentive::stake::{StakeError, StakeSigningError};
 use thiserror::Error;
 
 use crate::ports::EntropyError;
@@ -59,6 +60,18 @@ pub enum WalletError {
         /// The token.
         token: TokenId,
     },
+    /// No notice was given of any part of the bond.
+    #[error("nothing of the bond of {validator} is being unbonded, so there is nothing to withdraw")]
+    NothingLeaving {
+        /// The validator.
+        validator: PublicKey,
+    },
+    /// A rule on stake that no transaction of this wallet could keep.
+    #[error(transparent)]
+    Stake(#[from] StakeError),
+    /// What is said about stake was not signed.
+    #[error(transparent)]
+    StakeSigning(#[from] StakeSigningError),
     /// No key could be derived.
     #[error(transparent)]
     Derivation(#[from] DerivationError),

@@ -11,7 +11,20 @@ use health_chain_incentive::{Coin, IncentiveParameters, SingleKey, coins_under, 
 use super::{Branch, Wallet, WalletError};
 use crate::ports::Entropy;
 
-type Found = (OutPoint, Coin);
+pub(super) type Found = (OutPoint, Coin);
+
+/// What a transaction is paid from, and how much for.
+#[derive(Clone, Copy)]
+pub struct Spending<'a> {
+    /// The state whose coins there are: the chain's, or the pool's on top of it ([`health_chain_incentive::Mempool::view`]).
+    pub view: &'a dyn StateView,
+    /// The chain's rules on money.
+    pub parameters: &'a IncentiveParameters,
+    /// The block that the transaction is for.
+    pub context: &'a BlockContext,
+    /// The fee. Nothing but a fee makes inputs for a transaction without outputs, and most kinds need some.
+    pub fee: Amount,
+}
 
 impl Wallet {
     /// A lock that only this wallet opens, under a key never used before.
@@ -44,7 +57,7 @@ impl Wallet {
         Transaction { outputs, ..Transaction::new(kinds::TRANSFER, Vec::new()) }
     }
 
-    /// Pays for `transaction`: adds inputs for its outputs and `fee`, the change under a new key, and signs. The transaction may be
+    /// Pays for `transaction`: adds inputs for its outputs and the fee, the change under a new key, and signs. The transaction may be
     /// anybody's, so this is also how a fee is sponsored. Its coins are not used again until [`Wallet::release`].
     ///
     /// # Errors
@@ -52,35 +65,45 @@ impl Wallet {
     pub fn fund(
         &mut self,
         transaction: &mut Transaction,
-        fee: Amount,
-        view: &dyn StateView,
-        parameters: &IncentiveParameters,
-        context: &BlockContext,
+        spending: &Spending<'_>,
         entropy: &mut dyn Entropy,
     ) -> Result<(), WalletError> {
+        let mut funded = transaction.clone();
+        let outputs: Vec<(TokenId, Amount)> =
+            transaction.outputs.iter().map(|output| (output.token, output.amount)).collect();
+        let chosen = self.add_inputs(&mut funded, &outputs, spending)?;
+        self.sign(&mut funded, &chosen, spending.context, entropy)?;
+        *transaction = funded;
+        Ok(())
+    }
+
+    /// Adds inputs for `amounts` and the fee, not yet signed, and the change; returns what they spend.
+    pub(super) fn add_inputs(
+        &mut self,
+        transaction: &mut Transaction,
+        amounts: &[(TokenId, Amount)],
+        spending: &Spending<'_>,
+    ) -> Result<Vec<Found>, WalletError> {
+        let Spending { view, parameters, context, fee } = *spending;
         if !transaction.inputs.is_empty() {
             return Err(WalletError::HasInputs { inputs: transaction.inputs.len() });
         }
-        let mut funded = transaction.clone();
         let mut chosen = Vec::new();
         let available = self.coins(view, parameters, context)?;
-        for (token, needed) in needs(&transaction.outputs, parameters.fee_token, fee)? {
+        for (token, needed) in needs(amounts, parameters.fee_token, fee)? {
             let (coins, change) = choose(&available, token, needed)?;
             chosen.extend(coins);
             if change > Amount::ZERO {
-                funded.outputs.push(Output { token, amount: change, lock: self.new_lock()? });
+                transaction.outputs.push(Output { token, amount: change, lock: self.new_lock()? });
             }
         }
         if chosen.len() > MAX_INPUTS {
             return Err(WalletError::TooManyCoins { limit: MAX_INPUTS });
         }
-        funded.inputs =
+        transaction.inputs =
             chosen.iter().map(|(previous, _)| Input { previous: *previous, sequence: Input::FINAL }).collect();
-        funded.witnesses = vec![Witness::default(); chosen.len()];
-        self.sign(&mut funded, &chosen, context, entropy)?;
-        self.reserved.extend(chosen.iter().map(|(point, _)| *point));
-        *transaction = funded;
-        Ok(())
+        transaction.witnesses = vec![Witness::default(); chosen.len()];
+        Ok(chosen)
     }
 
     /// Makes the coins of a transaction that came to nothing available again.
@@ -90,8 +113,9 @@ impl Wallet {
         }
     }
 
-    fn sign(
-        &self,
+    /// Signs the inputs, which spend what was `chosen`, and promises these coins to nobody else.
+    pub(super) fn sign(
+        &mut self,
         transaction: &mut Transaction,
         chosen: &[Found],
         context: &BlockContext,
@@ -104,6 +128,7 @@ impl Wallet {
             let key = self.relationship_key(index)?;
             SingleKey::sign(transaction, &context.chain, &spent, &key, &*entropy.draw()?)?;
         }
+        self.reserved.extend(chosen.iter().map(|(point, _)| *point));
         Ok(())
     }
 
@@ -115,12 +140,16 @@ impl Wallet {
     }
 }
 
-/// How much of each token the outputs and the fee take.
-fn needs(outputs: &[Output], fee_token: TokenId, fee: Amount) -> Result<BTreeMap<TokenId, Amount>, WalletError> {
+/// How much of each token the amounts and the fee take.
+fn needs(
+    amounts: &[(TokenId, Amount)],
+    fee_token: TokenId,
+    fee: Amount,
+) -> Result<BTreeMap<TokenId, Amount>, WalletError> {
     let mut needs = BTreeMap::from([(fee_token, fee)]);
-    for output in outputs {
-        let need = needs.entry(output.token).or_default();
-        *need = need.checked_add(output.amount.0).ok_or(WalletError::Overflow { token: output.token })?;
+    for (token, amount) in amounts.iter().copied() {
+        let need = needs.entry(token).or_default();
+        *need = need.checked_add(amount.0).ok_or(WalletError::Overflow { token })?;
     }
     needs.retain(|_, need| *need > Amount::ZERO);
     Ok(needs)

@@ -129,7 +129,9 @@ fn a_payment_balances_and_is_signed() {
         Output { token: DOLLAR, amount: Amount(50), lock },
     ];
     let mut payment = Wallet::payment(outputs);
-    payer.fund(&mut payment, Amount(3), &state, &parameters(), &context(), entropy).unwrap();
+    let (parameters, context) = (parameters(), context());
+    let spending = |fee| Spending { view: &state, parameters: &parameters, context: &context, fee: Amount(fee) };
+    payer.fund(&mut payment, &spending(3), entropy).unwrap();
     check(&payment, &state);
     assert_eq!(payment.inputs.len(), 3, "the fewest coins that suffice");
     assert_eq!(sum(payment.outputs.clone(), EURO), 130 - 3);
@@ -143,16 +145,18 @@ fn a_payment_balances_and_is_signed() {
 fn coins_are_not_promised_twice() {
     let (mut payer, entropy) = (wallet(1), &mut SeededEntropy::new(1));
     let state = state_with(&mut payer, &[(EURO, 10)]);
+    let (parameters, context) = (parameters(), context());
+    let spending = |fee| Spending { view: &state, parameters: &parameters, context: &context, fee: Amount(fee) };
     let mut first = Transaction::new(Kind(20), vec![1]);
-    payer.fund(&mut first, Amount(4), &state, &parameters(), &context(), entropy).unwrap();
+    payer.fund(&mut first, &spending(4), entropy).unwrap();
     let mut second = Transaction::new(Kind(20), vec![2]);
-    let refused = payer.fund(&mut second, Amount(4), &state, &parameters(), &context(), entropy);
+    let refused = payer.fund(&mut second, &spending(4), entropy);
     assert!(matches!(refused, Err(WalletError::Insufficient { available: Amount(0), needed: Amount(4), token: EURO })));
     assert_eq!(second, Transaction::new(Kind(20), vec![2]), "what was refused is as it was");
     payer.release(&first);
-    payer.fund(&mut second, Amount(4), &state, &parameters(), &context(), entropy).unwrap();
+    payer.fund(&mut second, &spending(4), entropy).unwrap();
     check(&second, &state);
-    let again = payer.fund(&mut second, Amount(4), &state, &parameters(), &context(), entropy);
+    let again = payer.fund(&mut second, &spending(4), entropy);
     assert!(matches!(again, Err(WalletError::HasInputs { inputs: 1 })));
 }
 

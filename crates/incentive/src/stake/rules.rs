@@ -7,7 +7,7 @@ use health_chain_consensus::{
     validators,
 };
 use health_chain_data::{
-    Amount, Kind, PublicKey, TokenId, Transaction, codec,
+    Amount, Hash, Kind, PublicKey, Signature, TokenId, Transaction, codec,
     ports::{SignatureClaim, StateView},
     state::Overlay,
 };
@@ -109,7 +109,8 @@ impl Stake {
     ) -> Result<Operation, ExecuteError> {
         let notice: Notice = decode(transaction)?;
         let Notice { validator, amount, signature } = notice;
-        let mut bond = Bond::read(view, &validator)?.ok_or(StakeError::NoBond { validator })?;
+        let message = notice.message(&context.chain, transaction);
+        let mut bond = owners_bond(view, validator, message, signature, claims)?;
         if amount == Amount::ZERO {
             return Err(StakeError::NothingToUnbond { validator }.into());
         }
@@ -122,8 +123,6 @@ impl Stake {
             None if is_full => return Err(StakeError::TooManyNotices { validator }.into()),
             None => bond.leaving.push(Leaving { since, amount }),
         }
-        let message = notice.message(&context.chain, transaction);
-        claims.push(SignatureClaim { key: bond.owner, message, signature });
         let supply = supply::declared(view, self.parameters.token)?;
         Ok(self.operation(None, 1, supply, validator, bond))
     }
@@ -137,15 +136,14 @@ impl Stake {
     ) -> Result<Operation, ExecuteError> {
         let withdrawal: Withdrawal = decode(transaction)?;
         let Withdrawal { validator, since, signature } = withdrawal;
-        let mut bond = Bond::read(view, &validator)?.ok_or(StakeError::NoBond { validator })?;
+        let message = withdrawal.message(&context.chain, transaction);
+        let mut bond = owners_bond(view, validator, message, signature, claims)?;
         let position = bond.leaving.iter().position(|leaving| leaving.since == since);
         let leaving = bond.leaving.remove(position.ok_or(StakeError::NoNotice { validator, since })?);
         let from = leaving.free_from(epochs(view)?.ok_or(StakeError::NoValidators)?);
         if context.height < from {
             return Err(StakeError::StillLocked { validator, from }.into());
         }
-        let message = withdrawal.message(&context.chain, transaction);
-        claims.push(SignatureClaim { key: bond.owner, message, signature });
         let mut supply = supply::declared(view, self.parameters.token)?;
         supply.bonded = supply.bonded.checked_sub(leaving.amount.0).ok_or(supply::DAMAGED)?;
         supply.unspent = supply.unspent.checked_add(leaving.amount.0).ok_or(supply::DAMAGED)?;
@@ -201,6 +199,19 @@ impl Stake {
     ) -> Operation {
         Operation { flow, signature_checks, token: self.parameters.token, supply, validator, bond }
     }
+}
+
+/// What stands behind `validator`, claiming that its owner has signed `message`.
+fn owners_bond(
+    view: &dyn StateView,
+    validator: PublicKey,
+    message: Hash,
+    signature: Signature,
+    claims: &mut Vec<SignatureClaim>,
+) -> Result<Bond, ExecuteError> {
+    let bond = Bond::read(view, &validator)?.ok_or(StakeError::NoBond { validator })?;
+    claims.push(SignatureClaim { key: bond.owner, message, signature });
+    Ok(bond)
 }
 
 fn decode<T: codec::Wire>(transaction: &Transaction) -> Result<T, StakeError> {

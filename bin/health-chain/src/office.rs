@@ -1,0 +1,158 @@
+//! What a node's owner has done on the chain, whichever process has it open: this one, where no node runs, or the running node.
+
+use health_chain::{
+    application::{
+        node::Node,
+        wallet::{Spending, Wallet},
+    },
+    consensus::{Chain, ports::BlockContext},
+    data::{Amount, SecretKey, Transaction, TxId, ports::StateView},
+    incentive::{TipState, TokenRule},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    commands::{council, stake, wallet},
+    compose::{self, Rules},
+    counter,
+    failure::Failure,
+    folder::Folder,
+    secrets, text,
+};
+
+/// What is to be done.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) enum Order {
+    Wallet(wallet::Command),
+    Bond(stake::Bond),
+    Unbond(stake::Unbond),
+    Withdraw,
+    Validators(stake::Validators),
+    Council(council::Order),
+}
+
+/// What came of it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Done {
+    /// For the owner to read.
+    pub(crate) printed: String,
+    /// A paper for the council, to be kept in a file.
+    pub(crate) paper: Option<String>,
+}
+
+/// Where orders are carried out.
+pub(crate) struct Office<'a> {
+    folder: &'a Folder,
+    pub(crate) rules: &'a Rules,
+    chain: Source<'a>,
+}
+
+/// Who has the chain.
+enum Source<'a> {
+    Node(&'a Node),
+    Store(Box<Chain>),
+}
+
+/// Has the node that runs on the folder carry out the order, or does it from what a stopped one left.
+pub(crate) fn give(folder: &Folder, order: Order) -> Result<Done, Failure> {
+    folder.check()?;
+    if let Some(answer) = counter::ask(folder, &order) {
+        return answer;
+    }
+    let rules = Rules::read(folder)?;
+    let chain = Source::Store(Box::new(compose::stored_chain(folder, &rules)?));
+    Office { folder, rules: &rules, chain }.carry_out(order)
+}
+
+impl<'a> Office<'a> {
+    /// The office of a running node.
+    pub(crate) const fn of(folder: &'a Folder, rules: &'a Rules, node: &'a Node) -> Self {
+        Self { folder, rules, chain: Source::Node(node) }
+    }
+
+    pub(crate) fn carry_out(&self, order: Order) -> Result<Done, Failure> {
+        let (mut out, mut paper) = (Vec::new(), None);
+        match order {
+            Order::Wallet(command) => wallet::carry_out(self, command, &mut out)?,
+            Order::Bond(bond) => stake::bond(self, bond, &mut out)?,
+            Order::Unbond(unbond) => stake::unbond(self, unbond, &mut out)?,
+            Order::Withdraw => stake::withdraw(self, &mut out)?,
+            Order::Validators(options) => stake::validators(self, &options, &mut out)?,
+            Order::Council(order) => paper = council::carry_out(self, order, &mut out)?,
+        }
+        Ok(Done { printed: String::from_utf8_lossy(&out).into_owned(), paper })
+    }
+
+    /// The key that stands for the owner.
+    pub(crate) fn owner(&self) -> Result<SecretKey, Failure> {
+        secrets::identity(&secrets::read_words(&self.folder.words())?)
+    }
+
+    /// The owner's wallet.
+    pub(crate) fn wallet(&self) -> Result<Wallet, Failure> {
+        let words = secrets::read_words(&self.folder.words())?;
+        Ok(Wallet::open(compose::open_store(&self.folder.wallet())?, &words, "")?)
+    }
+
+    /// Looks at the state at the tip; `context` is that of the next block.
+    pub(crate) fn look<R: Send + 'static>(
+        &self,
+        look: impl FnOnce(&dyn StateView, &BlockContext) -> R + Send + 'static,
+    ) -> Result<R, Failure> {
+        match &self.chain {
+            Source::Node(node) => Ok(node.read(move |chain, _| look(chain.state(), &chain.next_context()))?),
+            Source::Store(chain) => Ok(look(chain.state(), &chain.next_context())),
+        }
+    }
+
+    /// Looks at the state as it will be once all that waits is in a block: what a new transaction builds on.
+    pub(crate) fn look_ahead<R: Send + 'static>(
+        &self,
+        look: impl FnOnce(&dyn StateView, &BlockContext) -> R + Send + 'static,
+    ) -> Result<R, Failure> {
+        let Source::Node(node) = &self.chain else { return self.look(look) };
+        Ok(node.read(move |chain, pool| {
+            let tip = TipState::of(chain);
+            look(&pool.view(&tip), &tip.context)
+        })?)
+    }
+
+    /// Has `make` make a transaction of the wallet's coins, and sends it.
+    pub(crate) fn pay<R: Send + 'static>(
+        &self,
+        fee: Option<&str>,
+        make: impl FnOnce(&mut Wallet, &Spending<'_>) -> Result<R, Failure> + Send + 'static,
+    ) -> Result<R, Failure> {
+        let parameters = self.rules.incentive.clone();
+        let rule = parameters.token(parameters.fee_token).expect("the chain's rules were checked");
+        let fee = match fee {
+            Some(text) => text::in_minor_units(text, rule.decimals)?,
+            None => LEAST_FEE,
+        };
+        let mut wallet = self.wallet()?;
+        self.look_ahead(move |view, context| {
+            make(&mut wallet, &Spending { view, parameters: &parameters, context, fee })
+        })?
+    }
+
+    /// Sends a transaction.
+    pub(crate) fn submit(&self, transaction: Transaction) -> Result<TxId, Failure> {
+        match &self.chain {
+            Source::Node(node) => Ok(node.submit(transaction)?.map_err(Failure::NotTaken)?),
+            Source::Store(_) => Err(Failure::NoNode(self.folder.path().into())),
+        }
+    }
+
+    /// The token with this symbol, or that in which fees are paid.
+    pub(crate) fn token(&self, symbol: Option<&str>) -> Result<&TokenRule, Failure> {
+        let parameters = &self.rules.incentive;
+        let found = parameters.tokens.iter().find(|rule| match symbol {
+            Some(symbol) => rule.symbol == symbol,
+            None => rule.token == parameters.fee_token,
+        });
+        found.ok_or_else(|| Failure::NoToken { symbol: symbol.unwrap_or_default().into() })
+    }
+}
+
+/// What a transaction pays where nothing else is said: enough for an input, which most kinds need.
+const LEAST_FEE: Amount = Amount(1);
