@@ -4,7 +4,7 @@ use std::{error::Error, fmt::Write as _, fs, path::Path};
 
 use health_chain_testkit::sim::{self, Options};
 
-use super::output::{Curve, Plot, progress, write};
+use super::output::{Curve, Plot, Style, progress, write};
 
 const INTERVALS_SECONDS: [u32; 4] = [10, 30, 60, 120];
 /// One way, for every frame.
@@ -37,8 +37,7 @@ pub(crate) fn run(folder: &Path, seed: u64, blocks: u64) -> Result<(), Box<dyn E
             bar.inc(1);
         }
         let name = format!("{interval_seconds} s per block");
-        curves.push(Curve { name: name.clone(), points: points.clone(), has_dots: false, colour });
-        curves.push(Curve { name, points, has_dots: true, colour });
+        curves.push(Curve { name, points, style: Style::JoinedDots, colour });
     }
     bar.finish_and_clear();
     fs::write(folder.join("forks.csv"), csv)?;

@@ -17,9 +17,8 @@ use health_chain::{
     incentive::{Funding, IncentiveParameters, Issuance, Ledger, Reward, Rewards, SingleKey, TokenRule, tables},
 };
 use health_chain_testkit::sim::Random;
-use plotters::prelude::SeriesLabelPosition;
 
-use super::output::{Curve, Plot, progress, write};
+use super::output::{Curve, Plot, Style, progress, write};
 
 const TOKEN: TokenId = TokenId(1);
 /// Fees that come in while a block is due, in cents.
@@ -68,11 +67,11 @@ pub(crate) fn run(folder: &Path, seed: u64, blocks: u32) -> Result<(), Box<dyn E
                 bar.inc(1);
             }
             let name = |what: &str| format!("{what}, gamma {gamma}");
-            curves.push(Curve { name: name("closed form"), points: of_form, has_dots: false, colour: index });
-            curves.push(Curve { name: name("share of fees"), points: of_fees, has_dots: true, colour: index });
+            curves.push(Curve { name: name("closed form"), points: of_form, style: Style::Line, colour: index });
+            curves.push(Curve { name: name("share of fees"), points: of_fees, style: Style::Dots, colour: index });
         }
         let honest = SHARES_PERCENT.map(|percent| (f64::from(percent) / 100.0, f64::from(percent) / 100.0));
-        curves.push(Curve { name: "honest".into(), points: honest.to_vec(), has_dots: false, colour: 6 });
+        curves.push(Curve { name: "honest".into(), points: honest.to_vec(), style: Style::Line, colour: 6 });
         plots.push((format!("selfish miner, {rule}"), curves));
 
         let mut of_fees = Vec::new();
@@ -85,8 +84,7 @@ pub(crate) fn run(folder: &Path, seed: u64, blocks: u32) -> Result<(), Box<dyn E
             of_fees.push((petty, fees));
             bar.inc(1);
         }
-        let line = Curve { name: rule.into(), points: of_fees.clone(), has_dots: false, colour };
-        undercut.extend([line, Curve { name: rule.into(), points: of_fees, has_dots: true, colour }]);
+        undercut.push(Curve { name: rule.into(), points: of_fees, style: Style::JoinedDots, colour });
     }
     bar.finish_and_clear();
     fs::write(folder.join("incentive.csv"), &csv)?;
@@ -98,7 +96,6 @@ pub(crate) fn run(folder: &Path, seed: u64, blocks: u32) -> Result<(), Box<dyn E
             across: 0.0..0.5,
             up: 0.0..1.0,
             is_logarithmic: false,
-            legend: SeriesLabelPosition::UpperLeft,
             curves: std::mem::take(curves),
         });
     }
@@ -108,7 +105,6 @@ pub(crate) fn run(folder: &Path, seed: u64, blocks: u32) -> Result<(), Box<dyn E
         across: 0.0..1.05,
         up: 0.2..0.6,
         is_logarithmic: false,
-        legend: SeriesLabelPosition::UpperLeft,
         curves: undercut,
     });
     write(&folder.join("incentive.svg"), 2, &drawn)?;

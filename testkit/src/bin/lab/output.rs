@@ -9,8 +9,11 @@ use plotters::{
 };
 
 /// The size of a plot that stands alone, and of one of several.
-const ALONE: (u32, u32) = (900, 560);
-const AMONG_OTHERS: (u32, u32) = (560, 380);
+const ALONE: (u32, u32) = (1_000, 560);
+const AMONG_OTHERS: (u32, u32) = (700, 380);
+/// The column right of a plot that says what its curves are.
+const LEGEND_WIDTH: u32 = 170;
+const LEGEND_ROW_HEIGHT: i32 = 20;
 
 /// Colours that are told apart on white.
 const COLOURS: [RGBColor; 8] = [
@@ -24,11 +27,21 @@ const COLOURS: [RGBColor; 8] = [
     RGBColor(140, 86, 75),
 ];
 
-/// One curve: its name, its points, and whether they are drawn as dots (where they are measured one by one) or as a line.
+/// How a curve is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Style {
+    Line,
+    /// Points that are measured one by one, and many.
+    Dots,
+    /// Few such points, joined for the eye.
+    JoinedDots,
+}
+
+/// One curve.
 pub(crate) struct Curve {
     pub(crate) name: String,
     pub(crate) points: Vec<(f64, f64)>,
-    pub(crate) has_dots: bool,
+    pub(crate) style: Style,
     /// Curves of one colour belong together.
     pub(crate) colour: usize,
 }
@@ -42,15 +55,13 @@ pub(crate) struct Plot<'a> {
     pub(crate) up: Range<f64>,
     /// Whether the vertical axis is logarithmic.
     pub(crate) is_logarithmic: bool,
-    pub(crate) legend: SeriesLabelPosition,
     pub(crate) curves: Vec<Curve>,
 }
 
 impl<'a> Plot<'a> {
-    /// A plot of probabilities: logarithmic from `least` to 1, the legend at the right.
+    /// A plot of probabilities: logarithmic from `least` to 1.
     pub(crate) fn of_probabilities(labels: [&'a str; 2], across: Range<f64>, least: f64, curves: Vec<Curve>) -> Self {
-        let legend = SeriesLabelPosition::UpperRight;
-        Self { title: "", labels, across, up: least..1.0, is_logarithmic: true, legend, curves }
+        Self { title: "", labels, across, up: least..1.0, is_logarithmic: true, curves }
     }
 }
 
@@ -69,11 +80,14 @@ pub(crate) fn write(path: &Path, columns: usize, plots: &[Plot<'_>]) -> Result<(
 }
 
 fn draw<'a>(plot: &Plot<'_>, place: &DrawingArea<SVGBackend<'a>, Shift>) -> Result<(), Box<dyn Error>> {
-    let mut builder = ChartBuilder::on(place);
+    let (width, _) = place.dim_in_pixel();
+    let (place, beside) = place.split_horizontally(width - LEGEND_WIDTH);
+    let mut builder = ChartBuilder::on(&place);
     builder.margin(15).x_label_area_size(45).y_label_area_size(75);
     if !plot.title.is_empty() {
         builder.caption(plot.title, ("sans-serif", 18));
     }
+    name_curves(&plot.curves, &beside)?;
     if plot.is_logarithmic {
         let chart = builder.build_cartesian_2d(plot.across.clone(), plot.up.clone().log_scale())?;
         fill(plot, chart, &|y| if (0.01..1_000.0).contains(y) { format!("{y}") } else { format!("{y:.0e}") })
@@ -82,6 +96,21 @@ fn draw<'a>(plot: &Plot<'_>, place: &DrawingArea<SVGBackend<'a>, Shift>) -> Resu
         let is_small = plot.up.end <= 10.0;
         fill(plot, chart, &|y| if is_small { format!("{y:.2}") } else { format!("{y:.0}") })
     }
+}
+
+/// The legend: each curve's mark and name, one under the other.
+fn name_curves(curves: &[Curve], beside: &DrawingArea<SVGBackend<'_>, Shift>) -> Result<(), Box<dyn Error>> {
+    for (row, curve) in (1..).zip(curves) {
+        let (colour, y) = (COLOURS[curve.colour % COLOURS.len()], row * LEGEND_ROW_HEIGHT);
+        if curve.style != Style::Dots {
+            beside.draw(&PathElement::new([(0, y), (20, y)], colour.stroke_width(1)))?;
+        }
+        if curve.style != Style::Line {
+            beside.draw(&Circle::new((10, y), 3, colour.filled()))?;
+        }
+        beside.draw(&Text::new(curve.name.as_str(), (26, y - 6), ("sans-serif", 13)))?;
+    }
+    Ok(())
 }
 
 fn fill<'a, Y>(
@@ -98,21 +127,13 @@ where
         let colour = COLOURS[curve.colour % COLOURS.len()];
         let is_shown = |(x, y): &(f64, f64)| plot.across.contains(x) && (plot.up.start..=plot.up.end).contains(y);
         let shown = curve.points.iter().copied().filter(is_shown);
-        if curve.has_dots {
-            let dots = shown.map(|point| Circle::new(point, 3, colour.filled()));
-            chart
-                .draw_series(dots)?
-                .label(&curve.name)
-                .legend(move |(x, y)| Circle::new((x + 10, y), 3, colour.filled()));
-        } else {
-            chart
-                .draw_series(LineSeries::new(shown, colour.stroke_width(1)))?
-                .label(&curve.name)
-                .legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], colour));
+        if curve.style != Style::Dots {
+            chart.draw_series(LineSeries::new(shown.clone(), colour.stroke_width(1)))?;
+        }
+        if curve.style != Style::Line {
+            chart.draw_series(shown.map(|point| Circle::new(point, 3, colour.filled())))?;
         }
     }
-    let mut labels = chart.configure_series_labels();
-    labels.position(plot.legend.clone()).background_style(WHITE.mix(0.8)).border_style(BLACK).draw()?;
     Ok(())
 }
 

@@ -11,9 +11,8 @@ use health_chain::{
     data::{BlockId, Hash, Header, Height, Timestamp},
 };
 use health_chain_testkit::sim::Random;
-use plotters::prelude::SeriesLabelPosition;
 
-use super::output::{Curve, Plot, progress, write};
+use super::output::{Curve, Plot, Style, progress, write};
 
 const INTERVAL_SECONDS: u32 = 600;
 const HALF_LIFE_SECONDS: u32 = 2 * 24 * 60 * 60;
@@ -106,7 +105,7 @@ pub(crate) fn run(folder: &Path, seed: u64, runs: u32) -> Result<(), Box<dyn Err
             let Summary { shortest, longest, recovered, last } = summary(&ratios);
             let recovered = recovered.map_or_else(|| "never".to_owned(), |days| format!("{days:.0}"));
             writeln!(table, "{},{rule},{runs},{shortest:.2},{longest:.2},{recovered},{last:.2}", scenario.name)?;
-            curves.push(Curve { name: rule.to_owned(), points: ratios, has_dots: false, colour });
+            curves.push(Curve { name: rule.to_owned(), points: ratios, style: Style::Line, colour });
         }
         let up = match scenario.event {
             Event::Step(_) | Event::Warp => 0.02..50.0,
@@ -118,11 +117,6 @@ pub(crate) fn run(folder: &Path, seed: u64, runs: u32) -> Result<(), Box<dyn Err
             across: -QUIET_DAYS..scenario.days,
             up,
             is_logarithmic: true,
-            legend: match scenario.event {
-                Event::Step(factor) if factor < 1.0 => SeriesLabelPosition::UpperRight,
-                Event::Warp => SeriesLabelPosition::LowerLeft,
-                _ => SeriesLabelPosition::LowerRight,
-            },
             curves,
         });
     }

@@ -5,7 +5,7 @@ use std::{error::Error, fmt::Write as _, fs, path::Path};
 use health_chain::consensus::reversal::{depth_for, reversal_probability};
 use health_chain_testkit::sim::Random;
 
-use super::output::{Curve, Plot, progress, write};
+use super::output::{Curve, Plot, Style, progress, write};
 
 const SHARES_PERCENT: [u32; 10] = [5, 10, 15, 20, 25, 30, 35, 40, 45, 50];
 /// The attacker is as strong as all others.
@@ -51,8 +51,9 @@ pub(crate) fn run(folder: &Path, seed: u64, races: u32) -> Result<(), Box<dyn Er
         if let Some(colour) = PLOTTED_PERCENT.iter().position(|plotted| *plotted == percent) {
             let names = ["measured", "Rosenfeld", "Nakamoto"];
             for (index, (points, name)) in points.into_iter().zip(names).enumerate() {
+                let style = if index == 0 { Style::Dots } else { Style::Line };
                 let colour = if index == 2 { colour + PLOTTED_PERCENT.len() } else { colour };
-                curves.push(Curve { name: format!("{percent} %, {name}"), points, has_dots: index == 0, colour });
+                curves.push(Curve { name: format!("{percent} %, {name}"), points, style, colour });
             }
         }
         bar.inc(1);

@@ -14,11 +14,10 @@ use health_chain::{
     data::{Height, codec},
 };
 use health_chain_testkit::sim::{self, Fault, Options, Signed, Watcher};
-use plotters::prelude::SeriesLabelPosition;
 
 use super::{
     engines::Studied,
-    output::{Curve, Plot, progress, quantile, write},
+    output::{Curve, Plot, Style, progress, quantile, write},
 };
 
 const MINUTE_MILLIS: u64 = 60_000;
@@ -81,8 +80,8 @@ pub(crate) fn run(folder: &Path, seed: u64, seeds: u64, minutes: u64) -> Result<
             }
             writeln!(csv, ",{undone},{deepest}")?;
             let (denied, settled) = (all.left(&all.denied), all.left(&all.settled));
-            curves.push(Curve { name: format!("{name}, denied"), points: denied, has_dots: true, colour });
-            curves.push(Curve { name: format!("{name}, settled"), points: settled, has_dots: false, colour });
+            curves.push(Curve { name: format!("{name}, denied"), points: denied, style: Style::Dots, colour });
+            curves.push(Curve { name: format!("{name}, settled"), points: settled, style: Style::Line, colour });
         }
         plots.push(Plot {
             title: scenario,
@@ -90,7 +89,6 @@ pub(crate) fn run(folder: &Path, seed: u64, seeds: u64, minutes: u64) -> Result<
             across: -2.0..400.0,
             up: 1e-3..1.0,
             is_logarithmic: true,
-            legend: SeriesLabelPosition::UpperRight,
             curves,
         });
     }

@@ -8,11 +8,10 @@ use health_chain::{
     data::{BlockId, Height, TxId},
 };
 use health_chain_testkit::sim::{self, Options, Signed, Watcher};
-use plotters::prelude::SeriesLabelPosition;
 
 use super::{
     engines::Studied,
-    output::{Curve, Plot, progress, quantile, write},
+    output::{Curve, Plot, Style, progress, quantile, write},
 };
 
 const NODES: [usize; 3] = [4, 7, 13];
@@ -73,18 +72,21 @@ pub(crate) fn finality(folder: &Path, seed: u64, payments: u32, blocks: u64) -> 
                 bar.inc(1);
             }
             let [median, late] = points;
-            curves.push(Curve { name: format!("{nodes} nodes, p50"), points: median, has_dots: true, colour });
-            curves.push(Curve { name: format!("{nodes} nodes, p99"), points: late, has_dots: false, colour });
+            curves.push(Curve {
+                name: format!("{nodes} nodes, p50"),
+                points: median,
+                style: Style::JoinedDots,
+                colour,
+            });
+            curves.push(Curve { name: format!("{nodes} nodes, p99"), points: late, style: Style::Line, colour });
         }
         let top = curves.iter().flat_map(|curve| &curve.points).map(|(_, y)| *y).fold(1.0, f64::max);
-        let (title, legend) = (engine.name(), SeriesLabelPosition::LowerRight);
         plots.push(Plot {
-            title,
+            title: engine.name(),
             labels: ["delay of a frame, one way (ms)", "seconds to finality"],
             across: 0.0..420.0,
             up: 0.0..top * 1.1,
             is_logarithmic: false,
-            legend,
             curves,
         });
     }
@@ -125,20 +127,18 @@ pub(crate) fn throughput(folder: &Path, seed: u64, loads: &[u32], seconds: u32) 
             points.push((f64::from(*load), settled));
             bar.inc(1);
         }
-        curves.push(Curve { name: engine.name().into(), points: points.clone(), has_dots: false, colour });
-        curves.push(Curve { name: engine.name().into(), points, has_dots: true, colour });
+        curves.push(Curve { name: engine.name().into(), points, style: Style::JoinedDots, colour });
     }
     bar.finish_and_clear();
     fs::write(folder.join("throughput.csv"), csv)?;
     let most = f64::from(loads.iter().copied().max().unwrap_or(1));
-    curves.push(Curve { name: "all".into(), points: vec![(0.0, 0.0), (most, most)], has_dots: false, colour: 6 });
+    curves.push(Curve { name: "all".into(), points: vec![(0.0, 0.0), (most, most)], style: Style::Line, colour: 6 });
     let plot = Plot {
         title: "",
         labels: ["payments offered a second", "payments settled a second"],
         across: 0.0..most * 1.05,
         up: 0.0..most * 1.05,
         is_logarithmic: false,
-        legend: SeriesLabelPosition::UpperLeft,
         curves,
     };
     write(&folder.join("throughput.svg"), 1, &[plot])?;
