@@ -113,7 +113,7 @@ pub(crate) enum Failure {
     #[error("no council decides on this chain")]
     NoCouncil,
     /// A rule of the council.
-    #[error("nothing was signed")]
+    #[error("the council does not take this")]
     Council(#[from] CouncilError),
     /// Neither a member nor an accreditor.
     #[error("{owner} has no seat in the council and admits no institution, so it has no vote on this")]

@@ -20,7 +20,12 @@ fn founded() -> [Home; 4] {
     let (second_founder, third_founder) = (founder("Second", second), founder("Third", third));
     let founders = ["--founder", &second_founder, "--founder", &third_founder];
     let said = succeed(&first.init(&[&["--consensus", "bft", "--name", "First"], &founders[..]].concat()));
-    assert!(said.contains("3 of 3 founders admit institutions") && said.contains("need this genesis.toml"), "{said}");
+    assert!(
+        said.contains("3 of 3 founders admit institutions")
+            && said.contains("need this genesis.toml")
+            && !said.contains("mine --blocks"),
+        "{said}"
+    );
     first.change_genesis(&[
         ("interval_millis = 1000", "interval_millis = 100"),
         ("propose_millis = 3000", "propose_millis = 500"),

@@ -260,7 +260,7 @@ impl StakeView for FixedStake {
 /// for it.
 pub trait EvidenceCheck: Send + Sync {
     /// What the evidence proves to anybody on this chain. Whether the offender was a validator then is not looked at
-    /// ([`crate::validators::validators_at`]).
+    /// ([`crate::validators::offence`]).
     ///
     /// # Errors
     /// Why it proves nothing.

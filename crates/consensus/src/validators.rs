@@ -5,7 +5,7 @@
 //! epoch's last header ([`Engine::check_seal`](crate::ports::Engine::check_seal) can follow it without any state); what the state makes
 //! of it is checked when that block is connected ([`Engine::succession`](crate::ports::Engine::succession)), and is then recorded here.
 
-use alloc::{collections::BTreeSet, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeSet, vec::Vec};
 use core::cmp::Reverse;
 
 use health_chain_data::{
@@ -15,8 +15,12 @@ use health_chain_data::{
     state::{self, Overlay, Table},
 };
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
-use crate::limits::MAX_VALIDATORS;
+use crate::{
+    limits::MAX_VALIDATORS,
+    ports::{BlockContext, EvidenceCheck, ExecuteError, Offence, Rejection},
+};
 
 /// The validators of each epoch by its first height (4 bytes, big-endian), and under no key at all the chain's [`Epochs`].
 pub const VALIDATORS: Table = Table(72);
@@ -115,6 +119,63 @@ pub fn validators_at(view: &dyn StateView, height: Height) -> Result<Option<Vec<
     let Some(epochs) = epochs(view)?.filter(|_| height > Height::ZERO) else { return Ok(None) };
     let set: Option<Set> = state::read(view, VALIDATORS, &key(epochs.first(height)))?;
     Ok(set.map(|set| set.0))
+}
+
+/// Why nobody is called to account, whatever the evidence proves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum AnswerError {
+    /// The chain's engine has no validators.
+    #[error("this chain's engine has no validators")]
+    NoValidators,
+    /// The offence is too old.
+    #[error("nobody is called to account any more for what was said about height {height}")]
+    TooLate {
+        /// The height of the offence.
+        height: Height,
+    },
+    /// The key did not decide at that height: what it signs is its own business.
+    #[error("{offender} was no validator at height {height}")]
+    NoValidator {
+        /// The key.
+        offender: PublicKey,
+        /// The height.
+        height: Height,
+    },
+}
+
+impl From<AnswerError> for ExecuteError {
+    fn from(error: AnswerError) -> Self {
+        let rule = match error {
+            AnswerError::NoValidators => "evidence-no-validators",
+            AnswerError::TooLate { .. } => "evidence-too-late",
+            AnswerError::NoValidator { .. } => "evidence-no-validator",
+        };
+        Rejection { rule, source: Box::new(error) }.into()
+    }
+}
+
+/// The offence that `evidence` proves, of a validator who can still be called to account for it, and the chain's epochs.
+///
+/// # Errors
+/// Where it proves nothing, by a rule of [`AnswerError`], or where the state can't be read.
+pub fn offence(
+    view: &dyn StateView,
+    check: &dyn EvidenceCheck,
+    evidence: &[u8],
+    context: &BlockContext,
+) -> Result<(Offence, Epochs), ExecuteError> {
+    let offence = check.offence(evidence, context.chain).map_err(ExecuteError::Rejected)?;
+    let Offence { offender, height } = offence;
+    let epochs = epochs(view)?.ok_or(AnswerError::NoValidators)?;
+    if !epochs.is_answerable(height, context.height) {
+        return Err(AnswerError::TooLate { height }.into());
+    }
+    let set = validators_at(view, height)?.unwrap_or_default();
+    if set.iter().all(|validator| validator.key != offender) {
+        return Err(AnswerError::NoValidator { offender, height }.into());
+    }
+    Ok((offence, epochs))
 }
 
 /// Writes down who decides from the first block on.

@@ -187,9 +187,9 @@ fn an_offence_costs_a_share_of_all_that_is_there_and_the_office_once() {
     let coin = owned(&unbond).remove(0);
     world.connect(vec![unbond]);
     let now = world.context.height.0;
-    assert_eq!(world.rule(&evidence(3, now)), "stake-no-validator");
+    assert_eq!(world.rule(&evidence(3, now)), "evidence-no-validator");
     assert_eq!(world.rule(&evidence(2, now)), "stake-no-bond", "one of the document's validators has nothing to lose");
-    assert_eq!(world.rule(&evidence(1, 0)), "stake-no-validator", "nobody decided on genesis");
+    assert_eq!(world.rule(&evidence(1, 0)), "evidence-no-validator", "nobody decided on genesis");
     let mut forged = evidence(1, now);
     forged.payload[33] ^= 1;
     assert_eq!(world.rule(&forged), "no-confession");
@@ -208,7 +208,7 @@ fn an_offence_costs_a_share_of_all_that_is_there_and_the_office_once() {
     world.disconnect(&undo);
     assert_eq!(bond(&world, 1).jailed, None);
     wait_until(&mut world, now + EPOCHS.evidence_blocks);
-    assert_eq!(world.rule(&evidence(1, now)), "stake-too-late");
+    assert_eq!(world.rule(&evidence(1, now)), "evidence-too-late");
 }
 
 #[test]

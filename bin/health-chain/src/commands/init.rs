@@ -1,6 +1,7 @@
 //! `init`: makes a node's folder.
 
 use std::{
+    fmt::Display,
     io::Write,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -127,22 +128,34 @@ pub(crate) fn run(folder: &Folder, options: Options, out: &mut impl Write) -> Re
         }
         writeln!(out, "Next: health-chain --dir {dir} run")?;
     } else {
-        let (accreditors, threshold) = rules.accreditation();
-        let founders = accreditors.len();
+        founded(&dir, &rules, out)?;
+    }
+    Ok(())
+}
+
+/// What the founder of a chain has to know.
+fn founded(dir: &impl Display, rules: &Rules, out: &mut impl Write) -> Result<(), Failure> {
+    let (accreditors, threshold) = rules.accreditation();
+    let (is_alone, count) = (accreditors.len() == 1, accreditors.len());
+    write!(out, "This is a development network: ")?;
+    if is_alone {
+        writeln!(out, "your identity key alone admits institutions and mints its tokens.")?;
+    } else {
+        writeln!(out, "{threshold} of {count} founders admit institutions, and your identity key mints its tokens.")?;
+    }
+    writeln!(out, "For anything else, edit genesis.toml before the first block is made.")?;
+    if !is_alone {
         writeln!(
             out,
-            "This is a development network: {threshold} of {founders} founders admit institutions, and your identity key mints tokens."
+            "The other founders need this genesis.toml in the place of theirs, before they run their nodes."
         )?;
-        writeln!(out, "For anything else, edit genesis.toml before the first block is made.")?;
-        if founders > 1 {
-            writeln!(
-                out,
-                "The other founders need this genesis.toml instead of theirs, before their first block is made."
-            )?;
-        }
-        writeln!(out)?;
+    }
+    writeln!(out)?;
+    if is_alone {
         writeln!(out, "Next: health-chain --dir {dir} mine --blocks 3")?;
         writeln!(out, "Then: health-chain --dir {dir} run --mine")?;
+    } else {
+        writeln!(out, "Next: health-chain --dir {dir} run --mine")?;
     }
     Ok(())
 }

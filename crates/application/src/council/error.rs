@@ -100,23 +100,6 @@ pub enum CouncilError {
         /// The position given.
         seat: u8,
     },
-    /// The chain's engine has no validators.
-    #[error("this chain's engine has no validators")]
-    NoValidators,
-    /// The offence is too old.
-    #[error("nobody is called to account any more for what was said about height {height}")]
-    TooLate {
-        /// The height of the offence.
-        height: Height,
-    },
-    /// The key did not decide at that height: what it signs is its own business.
-    #[error("{offender} was no validator at height {height}")]
-    NoValidator {
-        /// The key.
-        offender: PublicKey,
-        /// The height.
-        height: Height,
-    },
 }
 
 impl CouncilError {
@@ -137,9 +120,6 @@ impl CouncilError {
             Self::Quorum { .. } => "council-quorum",
             Self::BallotOrder { .. } => "council-ballot-order",
             Self::NoSeat { .. } => "council-no-seat",
-            Self::NoValidators => "council-no-validators",
-            Self::TooLate { .. } => "council-too-late",
-            Self::NoValidator { .. } => "council-no-validator",
         }
     }
 }

@@ -48,16 +48,8 @@ impl CouncilProgram {
         transaction: &Transaction,
         context: &BlockContext,
     ) -> Result<(), ExecuteError> {
-        let proven = self.evidence.offence(&transaction.payload, context.chain);
-        let Offence { offender, height } = proven.map_err(ExecuteError::Rejected)?;
-        let epochs = validators::epochs(state)?.ok_or(CouncilError::NoValidators)?;
-        if !epochs.is_answerable(height, context.height) {
-            return Err(CouncilError::TooLate { height }.into());
-        }
-        let set = validators::validators_at(state, height)?.unwrap_or_default();
-        if set.iter().all(|validator| validator.key != offender) {
-            return Err(CouncilError::NoValidator { offender, height }.into());
-        }
+        let (offence, _) = validators::offence(state, &*self.evidence, &transaction.payload, context)?;
+        let Offence { offender, height } = offence;
         check_not_struck(state, &offender)?;
         let mut council = Council::read(state)?;
         council.seats.retain(|seat| seat.key != offender);

@@ -97,20 +97,6 @@ pub enum StakeError {
         /// The first height that may withdraw it.
         from: Height,
     },
-    /// The offence is too old.
-    #[error("nobody is called to account any more for what was said about height {height}")]
-    TooLate {
-        /// The height of the offence.
-        height: Height,
-    },
-    /// The key did not decide at that height: what it signs is its own business.
-    #[error("{offender} was no validator at height {height}")]
-    NoValidator {
-        /// The key.
-        offender: PublicKey,
-        /// The height.
-        height: Height,
-    },
     /// A BOND that does not bring all that it bonds.
     #[error("{amount} is bonded, but inputs are {inputs}")]
     BondedInputs {
@@ -146,8 +132,6 @@ impl StakeError {
             Self::TooManyNotices { .. } => "stake-notices",
             Self::NoNotice { .. } => "stake-no-notice",
             Self::StillLocked { .. } => "stake-locked",
-            Self::TooLate { .. } => "stake-too-late",
-            Self::NoValidator { .. } => "stake-no-validator",
             Self::BondedInputs { .. } => "stake-bonded-inputs",
             Self::WithdrawnOutputs { .. } => "stake-withdrawn-outputs",
         }

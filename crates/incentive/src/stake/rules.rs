@@ -157,16 +157,8 @@ impl Stake {
         transaction: &Transaction,
         context: &BlockContext,
     ) -> Result<Operation, ExecuteError> {
-        let proven = self.evidence.offence(&transaction.payload, context.chain);
-        let Offence { offender, height } = proven.map_err(ExecuteError::Rejected)?;
-        let epochs = epochs(view)?.ok_or(StakeError::NoValidators)?;
-        if !epochs.is_answerable(height, context.height) {
-            return Err(StakeError::TooLate { height }.into());
-        }
-        let set = validators::validators_at(view, height)?.unwrap_or_default();
-        if set.iter().all(|validator| validator.key != offender) {
-            return Err(StakeError::NoValidator { offender, height }.into());
-        }
+        let (offence, epochs) = validators::offence(view, &*self.evidence, &transaction.payload, context)?;
+        let Offence { offender, height } = offence;
         let mut bond = Bond::read(view, &offender)?.ok_or(StakeError::NoBond { validator: offender })?;
         if bond.jailed.is_some() {
             return Err(StakeError::Jailed { validator: offender }.into());
