@@ -1,55 +1,363 @@
-//! Which messages of consensus engines each peer has, so that none is passed on to where it came from.
+//! How what consensus engines say spreads. Its maker sends it to every peer. Who passes it on sends it to the peers that others' messages
+//! reach first through this node, and only names it to the rest, together with what else came in a while; who misses what is
+//! named asks for it.
+//!
+//! Which peers those are, the peers say: at first all; who is brought three messages in a row that are there already says that it has
+//! enough, and who had to ask for one is brought the next ones again. So links that bring news carry messages and the others carry
+//! names, and nothing reaches fewer nodes for it (Plumtree: Leitão, Pereira, Rodrigues 2007).
 
-use alloc::collections::BTreeMap;
+use alloc::{
+    collections::{BTreeMap, VecDeque},
+    vec::Vec,
+};
+use core::mem;
 
-use health_chain_data::Hash;
+use health_chain_data::{Hash, Millis};
 
-use crate::{limits::MAX_KNOWN_ENGINE_MESSAGES, ports::PeerId, recent::RecentSet};
+use crate::{
+    limits::{
+        ENGINE_GRACE_MILLIS, ENGINE_NAMES_MILLIS, ENGINE_PATIENCE_MILLIS, MAX_ENGINE_SOURCES, MAX_ITEMS,
+        MAX_KEPT_ENGINE_BYTES, MAX_KEPT_ENGINE_MESSAGES, MAX_MISSING_ENGINE_MESSAGES, MAX_SEEN_ENGINE_MESSAGES,
+        MAX_STALE_ENGINE_MESSAGES,
+    },
+    message::Message,
+    ports::PeerId,
+    recent::RecentSet,
+    relay::Outbox,
+};
 
-#[derive(Default)]
 pub(crate) struct EngineMessages {
-    known: BTreeMap<PeerId, RecentSet<Hash>>,
+    links: BTreeMap<PeerId, Link>,
+    /// How many links there have been.
+    joined: u32,
+    /// What this node has said or passed on, by SHA-256.
+    kept: BTreeMap<Hash, Kept>,
+    /// The same, oldest first.
+    order: VecDeque<Hash>,
+    kept_bytes: usize,
+    /// What was brought here, worth passing on or not: nobody is asked for it.
+    seen: RecentSet<Hash>,
+    /// What peers have named, and nobody has brought.
+    missing: BTreeMap<Hash, Missing>,
+    /// When peers are told the names that wait for them.
+    name_at: Millis,
+}
+
+/// One peer.
+struct Link {
+    /// No other link has it, not even one to the same peer.
+    number: u32,
+    /// What it brought last, where that was new: whether it is worth passing on is the engine's to say.
+    brought: Option<Hash>,
+    /// Messages in a row that it brought and that were here already.
+    stale: u32,
+    /// Whether it has enough of what others say.
+    has_enough: bool,
+    /// What it is to be told the names of.
+    names: Vec<Hash>,
+}
+
+struct Kept {
+    bytes: Vec<u8>,
+    /// Numbers of the links whose peers have it: they sent it, named it, were sent it, or are being told its name.
+    known: Vec<u32>,
+}
+
+struct Missing {
+    ask_at: Millis,
+    sources: Vec<PeerId>,
 }
 
 impl EngineMessages {
-    pub(crate) fn joined(&mut self, peer: PeerId) {
-        self.known.insert(peer, RecentSet::new(MAX_KNOWN_ENGINE_MESSAGES));
-    }
-
-    pub(crate) fn left(&mut self, peer: &PeerId) {
-        self.known.remove(peer);
-    }
-
-    /// The peer sent the message with this SHA-256, or was sent it.
-    pub(crate) fn note_known(&mut self, peer: PeerId, name: Hash) {
-        if let Some(known) = self.known.get_mut(&peer) {
-            known.insert(name);
+    pub(crate) const fn new() -> Self {
+        Self {
+            links: BTreeMap::new(),
+            joined: 0,
+            kept: BTreeMap::new(),
+            order: VecDeque::new(),
+            kept_bytes: 0,
+            seen: RecentSet::new(MAX_SEEN_ENGINE_MESSAGES),
+            missing: BTreeMap::new(),
+            name_at: Millis::ZERO,
         }
     }
 
-    pub(crate) fn is_known(&self, peer: &PeerId, name: &Hash) -> bool {
-        self.known.get(peer).is_some_and(|known| known.contains(name))
+    pub(crate) fn joined(&mut self, peer: PeerId) {
+        self.joined += 1;
+        let link = Link { number: self.joined, brought: None, stale: 0, has_enough: false, names: Vec::new() };
+        self.links.insert(peer, link);
+    }
+
+    pub(crate) fn left(&mut self, peer: &PeerId) {
+        self.links.remove(peer);
+    }
+
+    /// This node's engine says something, perhaps again. Returns whom to send it to: everybody.
+    pub(crate) fn say(&mut self, name: Hash, bytes: &[u8]) -> Vec<PeerId> {
+        let known = self.links.values().map(|link| link.number).collect();
+        self.keep(name, bytes, known);
+        self.links.keys().copied().collect()
+    }
+
+    /// What another node's engine said is worth passing on. Returns whom to send it to; others will be told its name.
+    pub(crate) fn pass_on(&mut self, name: Hash, bytes: &[u8]) -> Vec<PeerId> {
+        if !self.kept.contains_key(&name) {
+            let brought = self.links.values().filter(|link| link.brought == Some(name));
+            let known = brought.map(|link| link.number).collect();
+            self.keep(name, bytes, known);
+        }
+        let Some(kept) = self.kept.get_mut(&name) else { return Vec::new() };
+        let mut receivers = Vec::new();
+        for (peer, link) in &mut self.links {
+            if kept.known.contains(&link.number) {
+                continue;
+            }
+            if !link.has_enough {
+                receivers.push(*peer);
+            } else if link.names.len() < MAX_ITEMS {
+                link.names.push(name);
+            } else {
+                continue;
+            }
+            kept.known.push(link.number);
+        }
+        receivers
+    }
+
+    /// The peer brings a message. `true` where it is to be told that it is enough.
+    pub(crate) fn brought(&mut self, peer: &PeerId, name: Hash) -> bool {
+        self.missing.remove(&name);
+        let Some(link) = self.links.get_mut(peer) else { return false };
+        let Some(kept) = self.kept.get_mut(&name) else {
+            self.seen.insert(name);
+            link.brought = Some(name);
+            link.stale = 0;
+            return false;
+        };
+        if !kept.known.contains(&link.number) {
+            kept.known.push(link.number);
+        }
+        link.stale += 1;
+        if link.stale < MAX_STALE_ENGINE_MESSAGES {
+            return false;
+        }
+        link.stale = 0;
+        true
+    }
+
+    /// The peer has enough of what others say.
+    pub(crate) fn enough(&mut self, peer: &PeerId) {
+        if let Some(link) = self.links.get_mut(peer) {
+            link.has_enough = true;
+        }
+    }
+
+    /// The peer has these. What is not here soon will be asked for.
+    pub(crate) fn named(&mut self, now: Millis, peer: &PeerId, names: &[Hash]) {
+        let Some(link) = self.links.get(peer) else { return };
+        for name in names {
+            if let Some(kept) = self.kept.get_mut(name) {
+                if !kept.known.contains(&link.number) {
+                    kept.known.push(link.number);
+                }
+                continue;
+            }
+            if self.seen.contains(name) {
+                continue;
+            }
+            if let Some(missing) = self.missing.get_mut(name) {
+                if missing.sources.len() < MAX_ENGINE_SOURCES && !missing.sources.contains(peer) {
+                    missing.sources.push(*peer);
+                }
+            } else if self.missing.len() < MAX_MISSING_ENGINE_MESSAGES {
+                let ask_at = now.saturating_add(ENGINE_GRACE_MILLIS);
+                self.missing.insert(*name, Missing { ask_at, sources: Vec::from([*peer]) });
+            }
+        }
+    }
+
+    /// The peer has to ask for something: from now on it is brought what others say.
+    pub(crate) fn wants(&mut self, peer: &PeerId) {
+        if let Some(link) = self.links.get_mut(peer) {
+            link.has_enough = false;
+        }
+    }
+
+    /// The message with this name, if it is still here.
+    pub(crate) fn message(&self, name: &Hash) -> Option<&[u8]> {
+        self.kept.get(name).map(|kept| kept.bytes.as_slice())
+    }
+
+    /// Asks for what was named and has not come, one peer after the other, and tells names.
+    pub(crate) fn tick(&mut self, now: Millis) -> Outbox {
+        let mut outbox = Outbox::new();
+        if !self.missing.is_empty() {
+            self.ask(now, &mut outbox);
+        }
+        if self.name_at <= now {
+            self.name_at = now.saturating_add(ENGINE_NAMES_MILLIS);
+            for (peer, link) in self.links.iter_mut().filter(|(_, link)| !link.names.is_empty()) {
+                outbox.push((*peer, Message::EngineNames(mem::take(&mut link.names))));
+            }
+        }
+        outbox
+    }
+
+    /// When something is to be asked for, or names are to be told.
+    pub(crate) fn due(&self) -> Millis {
+        let asked = self.missing.values().map(|missing| missing.ask_at).fold(Millis::MAX, Millis::min);
+        let waits = self.links.values().any(|link| !link.names.is_empty());
+        if waits { asked.min(self.name_at) } else { asked }
+    }
+
+    fn ask(&mut self, now: Millis, outbox: &mut Outbox) {
+        let links = &self.links;
+        let mut wanted: BTreeMap<PeerId, Vec<Hash>> = BTreeMap::new();
+        self.missing.retain(|name, missing| {
+            if missing.ask_at > now {
+                return true;
+            }
+            missing.ask_at = now.saturating_add(ENGINE_PATIENCE_MILLIS);
+            missing.sources.retain(|source| links.contains_key(source));
+            let Some(source) = (!missing.sources.is_empty()).then(|| missing.sources.remove(0)) else { return false };
+            wanted.entry(source).or_default().push(*name);
+            true
+        });
+        for (peer, names) in wanted {
+            outbox.extend(names.chunks(MAX_ITEMS).map(|names| (peer, Message::EngineWanted(names.to_vec()))));
+        }
+    }
+
+    fn keep(&mut self, name: Hash, bytes: &[u8], known: Vec<u32>) {
+        if let Some(kept) = self.kept.get_mut(&name) {
+            kept.known = known;
+            return;
+        }
+        self.kept_bytes += bytes.len();
+        self.kept.insert(name, Kept { bytes: bytes.to_vec(), known });
+        self.order.push_back(name);
+        while self.order.len() > MAX_KEPT_ENGINE_MESSAGES || self.kept_bytes > MAX_KEPT_ENGINE_BYTES {
+            let oldest = self.order.pop_front().expect("what takes room is in the order");
+            let kept = self.kept.remove(&oldest).expect("what is in the order is kept");
+            self.kept_bytes -= kept.bytes.len();
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec;
+
     use health_chain_data::sha256;
 
     use super::*;
 
+    const NOW: Millis = Millis(1_000);
+
+    fn peer(name: &str) -> PeerId {
+        PeerId(sha256(name.as_bytes()))
+    }
+
+    fn name(number: u32) -> Hash {
+        sha256(&number.to_le_bytes())
+    }
+
+    fn messages(peers: &[&str]) -> EngineMessages {
+        let mut messages = EngineMessages::new();
+        peers.iter().for_each(|name| messages.joined(peer(name)));
+        messages
+    }
+
+    /// Messages that come by way of a, and then from b, until b is to be told that it is enough.
+    fn bring_stale(messages: &mut EngineMessages) {
+        for number in 0..MAX_STALE_ENGINE_MESSAGES {
+            assert!(!messages.brought(&peer("a"), name(number)));
+            messages.pass_on(name(number), b"vote");
+            let is_enough = messages.brought(&peer("b"), name(number));
+            assert_eq!(is_enough, number + 1 == MAX_STALE_ENGINE_MESSAGES);
+        }
+    }
+
     #[test]
-    fn a_peer_that_comes_back_knows_nothing() {
-        let peer = PeerId(sha256(b"a"));
-        let (vote, other) = (sha256(b"vote"), sha256(b"other"));
-        let mut messages = EngineMessages::default();
-        messages.note_known(peer, vote);
-        assert!(!messages.is_known(&peer, &vote), "not joined");
-        messages.joined(peer);
-        messages.note_known(peer, vote);
-        assert!(messages.is_known(&peer, &vote) && !messages.is_known(&peer, &other));
-        messages.left(&peer);
-        messages.joined(peer);
-        assert!(!messages.is_known(&peer, &vote));
+    fn what_is_passed_on_goes_to_those_who_do_not_have_it() {
+        let mut messages = messages(&["a", "b", "c"]);
+        messages.brought(&peer("a"), name(1));
+        let mut others = vec![peer("b"), peer("c")];
+        others.sort_unstable();
+        assert_eq!(messages.pass_on(name(1), b"vote"), others);
+        assert_eq!(messages.pass_on(name(1), b"vote"), [], "said again: they have it");
+        messages.left(&peer("b"));
+        messages.joined(peer("b"));
+        assert_eq!(messages.pass_on(name(1), b"vote"), [peer("b")], "who comes back knows nothing");
+        assert_eq!(messages.say(name(1), b"vote").len(), 3, "its maker says it to everybody, however often");
+    }
+
+    #[test]
+    fn who_has_enough_is_told_names() {
+        let mut messages = messages(&["a", "b"]);
+        bring_stale(&mut messages);
+        messages.enough(&peer("b"));
+        messages.brought(&peer("a"), name(10));
+        assert_eq!(messages.pass_on(name(10), b"vote"), []);
+        let named = |names: Vec<Hash>| vec![(peer("b"), Message::EngineNames(names))];
+        assert_eq!(messages.tick(NOW), named(vec![name(10)]));
+        messages.brought(&peer("a"), name(11));
+        messages.pass_on(name(11), b"vote");
+        assert_eq!(messages.tick(NOW), [], "they wait for others");
+        let later = NOW.saturating_add(ENGINE_NAMES_MILLIS);
+        assert_eq!(messages.tick(later), named(vec![name(11)]));
+        // It asks after all.
+        messages.wants(&peer("b"));
+        assert_eq!(messages.message(&name(11)), Some(&b"vote"[..]));
+        messages.brought(&peer("a"), name(12));
+        assert_eq!(messages.pass_on(name(12), b"vote"), [peer("b")]);
+    }
+
+    #[test]
+    fn news_in_between_is_not_enough() {
+        let mut messages = messages(&["a", "b"]);
+        for number in 0..10 * MAX_STALE_ENGINE_MESSAGES {
+            let (first, second) = if number % 2 == 0 { ("a", "b") } else { ("b", "a") };
+            messages.brought(&peer(first), name(number));
+            messages.pass_on(name(number), b"vote");
+            assert!(!messages.brought(&peer(second), name(number)));
+        }
+    }
+
+    #[test]
+    fn what_is_named_and_does_not_come_is_asked_for_one_peer_after_the_other() {
+        let mut messages = messages(&["a", "b", "c"]);
+        messages.named(NOW, &peer("a"), &[name(1), name(2)]);
+        messages.named(NOW, &peer("b"), &[name(1)]);
+        messages.named(NOW, &peer("c"), &[name(1)]);
+        assert_eq!(messages.tick(NOW), [], "it may be on its way");
+        messages.brought(&peer("c"), name(2));
+        messages.named(NOW, &peer("a"), &[name(2)]);
+        let wanted = |from| vec![(peer(from), Message::EngineWanted(vec![name(1)]))];
+        let mut now = NOW.saturating_add(ENGINE_GRACE_MILLIS);
+        assert_eq!(messages.tick(now), wanted("a"));
+        assert_eq!(messages.tick(now), []);
+        messages.left(&peer("b"));
+        now = now.saturating_add(ENGINE_PATIENCE_MILLIS);
+        assert_eq!(messages.tick(now), wanted("c"), "b has left");
+        now = now.saturating_add(ENGINE_PATIENCE_MILLIS);
+        assert_eq!(messages.tick(now), [], "nobody is left");
+        assert!(messages.missing.is_empty());
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let mut messages = messages(&["a"]);
+        let long = vec![0; MAX_KEPT_ENGINE_BYTES / 4];
+        (0..10).for_each(|number| drop(messages.say(name(number), &long)));
+        assert_eq!(messages.kept.len(), 4);
+        assert!(messages.kept_bytes <= MAX_KEPT_ENGINE_BYTES);
+        (10..20 + MAX_KEPT_ENGINE_MESSAGES as u32).for_each(|number| drop(messages.say(name(number), b"vote")));
+        assert_eq!(messages.kept.len(), MAX_KEPT_ENGINE_MESSAGES);
+        assert_eq!(messages.kept_bytes, 4 * MAX_KEPT_ENGINE_MESSAGES);
+        let names: Vec<Hash> =
+            (0..2 * MAX_MISSING_ENGINE_MESSAGES as u32).map(|number| name(1 << 20 | number)).collect();
+        messages.named(NOW, &peer("a"), &names);
+        assert_eq!(messages.missing.len(), MAX_MISSING_ENGINE_MESSAGES);
     }
 }

@@ -10,8 +10,6 @@ pub const MAX_ADDRESS_BYTES: usize = 256;
 pub const MAX_FRAME_BYTES: usize = MAX_ENGINE_BYTES + ENVELOPE_BYTES;
 /// The longest message between two nodes' engines, in bytes: a proposal of a maximal block, signed.
 pub const MAX_ENGINE_BYTES: usize = MAX_BLOCK_BYTES + 512;
-/// Messages of engines remembered as known to one peer.
-pub const MAX_KNOWN_ENGINE_MESSAGES: usize = 4_096;
 /// What an envelope adds to the bytes it carries: tag, request id and length.
 pub const ENVELOPE_BYTES: usize = 32;
 /// The longest body of a request between applications, or of its answer, in bytes: a range of 256 KiB of a record, and what
@@ -41,7 +39,7 @@ pub const MAX_BACKOFFS: usize = 1_024;
 /// How long a dial may take, in milliseconds.
 pub const DIAL_TIMEOUT_MILLIS: u64 = 10_000;
 /// How long a node that has found nobody to dial in its address book waits before it looks there again, in milliseconds.
-pub const DIAL_REST_MILLIS: u64 = 5_000;
+pub const DIAL_REST_MILLIS: u64 = 30_000;
 /// The wait after the first failed dial, in milliseconds. It doubles with each further one.
 pub const MIN_BACKOFF_MILLIS: u64 = 1_000;
 /// The longest wait between dials of one address, in milliseconds.
@@ -57,7 +55,7 @@ pub const MAX_ANCHORS: usize = 2;
 pub const TICK_MILLIS: u64 = 100;
 /// How long both sides have for their greetings, in milliseconds.
 pub const HANDSHAKE_TIMEOUT_MILLIS: u64 = 10_000;
-/// The time between two pings, in milliseconds.
+/// How long a peer may be silent before it is pinged, in milliseconds.
 pub const PING_INTERVAL_MILLIS: u64 = 30_000;
 /// How long the answer to a ping may take, in milliseconds.
 pub const PING_TIMEOUT_MILLIS: u64 = 20_000;
@@ -113,6 +111,27 @@ pub const MAX_KNOWN_ITEMS: usize = 8_192;
 pub const MAX_RECENT_ITEMS: usize = 65_536;
 /// How long transactions wait to be announced together, in milliseconds. Blocks and revocations don't wait.
 pub const ANNOUNCE_MILLIS: u64 = 100;
+
+// What engines say.
+
+/// Messages of engines kept, so that they can be asked for.
+pub const MAX_KEPT_ENGINE_MESSAGES: usize = 4_096;
+/// Their bytes, together.
+pub const MAX_KEPT_ENGINE_BYTES: usize = 16 * 1024 * 1024;
+/// Messages of engines remembered as brought here, whatever they were worth.
+pub const MAX_SEEN_ENGINE_MESSAGES: usize = 4_096;
+/// Messages that peers have named and nobody has brought yet.
+pub const MAX_MISSING_ENGINE_MESSAGES: usize = 4_096;
+/// Peers remembered as sources of one of them.
+pub const MAX_ENGINE_SOURCES: usize = 4;
+/// Messages in a row that are here already, before their bringer is told that it is enough.
+pub const MAX_STALE_ENGINE_MESSAGES: u32 = 3;
+/// How long names of messages wait to be told together, in milliseconds.
+pub const ENGINE_NAMES_MILLIS: u64 = 500;
+/// How long a message that was named may be on its way from somebody else, in milliseconds, before it is asked for.
+pub const ENGINE_GRACE_MILLIS: u64 = 200;
+/// How long a message that was asked for may take, in milliseconds, before another peer is asked.
+pub const ENGINE_PATIENCE_MILLIS: u64 = 2_000;
 
 // Budgets of one peer. What was asked for is free.
 
@@ -189,6 +208,7 @@ const _: () = {
     assert!(MIN_BACKOFF_MILLIS <= MAX_BACKOFF_MILLIS);
     assert!(NEW_BUCKETS_PER_SOURCE < NEW_BUCKETS && TRIED_BUCKETS_PER_GROUP < TRIED_BUCKETS);
     assert!(TICK_MILLIS <= ANNOUNCE_MILLIS);
+    assert!(MAX_ENGINE_BYTES <= MAX_KEPT_ENGINE_BYTES);
     assert!(HEADERS_PATIENCE_MILLIS < HEADERS_TIMEOUT_MILLIS);
     assert!(FIRST_BLOCK_TIMEOUT_MILLIS <= BLOCKS_TIMEOUT_MILLIS);
 };

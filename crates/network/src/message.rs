@@ -89,6 +89,12 @@ pub enum Message {
         #[serde(serialize_with = "codec::bytes::serialize", deserialize_with = "bytes_at_most::<MAX_ENGINE_BYTES, _>")]
         Vec<u8>,
     ),
+    /// These messages of engines are here, by SHA-256.
+    EngineNames(#[serde(deserialize_with = "codec::at_most::<MAX_ITEMS, _, _>")] Vec<Hash>),
+    /// Bring these messages of engines, and others from now on.
+    EngineWanted(#[serde(deserialize_with = "codec::at_most::<MAX_ITEMS, _, _>")] Vec<Hash>),
+    /// What other nodes' engines say is here before you bring it: name it only.
+    EngineEnough,
 }
 
 /// The bytes of one transaction.
@@ -182,6 +188,7 @@ impl Message {
     pub(crate) fn cost_messages(&self) -> usize {
         match self {
             Self::Announce(items) | Self::Request(items) | Self::NotFound(items) => 1 + items.len() / ITEMS_PER_MESSAGE,
+            Self::EngineNames(names) | Self::EngineWanted(names) => 1 + names.len() / ITEMS_PER_MESSAGE,
             _ => 1,
         }
     }
@@ -196,6 +203,9 @@ impl Message {
             | Self::Ready
             | Self::Block(_)
             | Self::Engine(_)
+            | Self::EngineNames(_)
+            | Self::EngineWanted(_)
+            | Self::EngineEnough
             | Self::GetHeaders { .. }
             | Self::Headers(_)
             | Self::Ping { .. }

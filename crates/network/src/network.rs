@@ -9,7 +9,7 @@ use alloc::{
 };
 use core::mem;
 
-use health_chain_data::{BlockId, ChainId, Hash, Millis, TxId, sha256, tagged_hash};
+use health_chain_data::{BlockId, ChainId, Millis, TxId, sha256, tagged_hash};
 
 use crate::{
     action::{Action, Report},
@@ -62,6 +62,8 @@ pub struct Network {
     outbound: Outbound,
     random: Random,
     announced_tip: Option<BlockId>,
+    /// When time alone next changes something here.
+    due: Millis,
     actions: Vec<Action>,
 }
 
@@ -79,13 +81,14 @@ impl Network {
             identity: Identity { network: settings.network, genesis: settings.genesis, listen: settings.listen, nonce },
             peers: BTreeMap::new(),
             relay: Relay::new(),
-            engine_messages: EngineMessages::default(),
+            engine_messages: EngineMessages::new(),
             sync: Sync::new(),
             requests: Requests::default(),
             scores: Scores::default(),
             outbound: Outbound::new(book, target, &settings.peers, &settings.anchors),
             random,
             announced_tip: None,
+            due: Millis::ZERO,
             actions: Vec::new(),
         }
     }
@@ -101,8 +104,11 @@ impl Network {
         self.finish(now, local)
     }
 
-    /// Lets time pass: deadlines, pings, announcements that waited, dials.
+    /// Lets time pass: deadlines, pings, announcements that waited, dials. Costs next to nothing where there is none of these.
     pub fn tick(&mut self, now: Millis, local: &mut dyn Local) -> Vec<Action> {
+        if now < self.due && self.announced_tip == Some(local.tip().0) {
+            return Vec::new();
+        }
         self.check_deadlines(now);
         self.scores.expire(now);
         for (request, peer) in self.requests.expire(now) {
@@ -110,10 +116,17 @@ impl Network {
         }
         let outbox = self.relay.tick(now);
         self.send_all(outbox);
+        let outbox = self.engine_messages.tick(now);
+        self.send_all(outbox);
         self.keep_company(now);
         self.announce_tip(local);
         self.dial(now);
         self.finish(now, local)
+    }
+
+    /// When the next tick has something to do, unless something happens before.
+    pub const fn due(&self) -> Millis {
+        self.due
     }
 
     /// Announces a block that this node made itself. What came from a peer is announced when it was accepted.
@@ -129,16 +142,15 @@ impl Network {
 
     /// Sends what this node's consensus engine says to every peer, again if it says so again.
     pub fn broadcast_engine(&mut self, bytes: &[u8]) -> Vec<Action> {
-        let peers: Vec<PeerId> = self.ready().map(|(id, _)| *id).collect();
-        self.send_engine(peers, sha256(bytes), bytes)
+        let peers = self.engine_messages.say(sha256(bytes), bytes);
+        self.send_engine(peers, bytes)
     }
 
-    /// Passes on what another node's engine said, to the peers that neither sent it nor were sent it.
+    /// Passes on what another node's engine said, to the peers that are not known to have it. Those whom others reach before this node
+    /// are only told its name, in a later tick, and ask for it if it does not reach them.
     pub fn relay_engine(&mut self, bytes: &[u8]) -> Vec<Action> {
-        let name = sha256(bytes);
-        let peers: Vec<PeerId> =
-            self.ready().map(|(id, _)| *id).filter(|id| !self.engine_messages.is_known(id, &name)).collect();
-        self.send_engine(peers, name, bytes)
+        let peers = self.engine_messages.pass_on(sha256(bytes), bytes);
+        self.send_engine(peers, bytes)
     }
 
     /// Asks a peer's application. The outcome comes as [`Action::Answered`], in any case.
@@ -156,7 +168,7 @@ impl Network {
         }
         let id = self.requests.begin(now, peer, &body)?;
         self.send(peer, &Message::AppRequest { id: id.0, body });
-        Ok((id, mem::take(&mut self.actions)))
+        Ok((id, self.take_actions()))
     }
 
     /// The peers that have been greeted, by id.
@@ -290,7 +302,7 @@ impl Network {
         self.relay.announce(item);
         let outbox = self.relay.flush();
         self.send_all(outbox);
-        mem::take(&mut self.actions)
+        self.take_actions()
     }
 
     /// Announces the tip if it is new and the node has caught up: while it catches up, nobody needs what it has.
@@ -309,19 +321,31 @@ impl Network {
         self.send_all(announcements);
         let requests = self.sync.pump(now, view);
         self.send_all(requests);
+        self.take_actions()
+    }
+
+    /// What is to be done, now that nothing more comes of what happened.
+    fn take_actions(&mut self) -> Vec<Action> {
+        let parts = [
+            self.scores.due(),
+            self.requests.due(),
+            self.relay.due(),
+            self.engine_messages.due(),
+            self.sync.due(),
+            self.outbound.due(),
+        ];
+        self.due = self.peers.values().map(Peer::due).chain(parts).fold(Millis::MAX, Millis::min);
         mem::take(&mut self.actions)
     }
 
-    fn send_engine(&mut self, peers: Vec<PeerId>, name: Hash, bytes: &[u8]) -> Vec<Action> {
-        if peers.is_empty() {
-            return Vec::new();
+    fn send_engine(&mut self, peers: Vec<PeerId>, bytes: &[u8]) -> Vec<Action> {
+        if !peers.is_empty() {
+            let message = Message::Engine(bytes.to_vec());
+            let (priority, frame) = (message.priority(), message.encode());
+            let send = |peer| Action::Send { peer, priority, frame: frame.clone() };
+            self.actions.extend(peers.into_iter().map(send));
         }
-        let message = Message::Engine(bytes.to_vec());
-        for peer in peers {
-            self.engine_messages.note_known(peer, name);
-            self.send(peer, &message);
-        }
-        mem::take(&mut self.actions)
+        self.take_actions()
     }
 
     fn send_all(&mut self, outbox: Outbox) {

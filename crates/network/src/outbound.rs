@@ -97,6 +97,11 @@ impl Outbound {
         now < self.rests_until
     }
 
+    /// When there may be somebody to dial.
+    pub(crate) const fn due(&self) -> Millis {
+        self.rests_until
+    }
+
     /// Addresses to dial now. `outbound` are those of the connections that this node dialled, `connected` all that lead to
     /// connected peers.
     pub(crate) fn dial(
@@ -244,8 +249,8 @@ mod tests {
         outbound.dial(Millis(0), &[], &BTreeSet::new(), &mut random);
         assert!(!outbound.is_resting(Millis(0)), "there may be more");
         assert_eq!(outbound.dial(Millis(1), &[], &BTreeSet::new(), &mut random), []);
-        assert!(outbound.is_resting(Millis(DIAL_REST_MILLIS)));
-        assert!(!outbound.is_resting(Millis(1 + DIAL_REST_MILLIS)));
+        assert!(outbound.is_resting(Millis(DIAL_TIMEOUT_MILLIS - 1)));
+        assert!(!outbound.is_resting(Millis(DIAL_TIMEOUT_MILLIS)), "a dial is given up");
         outbound.failed(Millis(2), &address("a"), &mut random);
         assert!(!outbound.is_resting(Millis(2)));
         assert_eq!(outbound.dial(Millis(3), &[], &BTreeSet::new(), &mut random), []);
@@ -253,6 +258,9 @@ mod tests {
         assert!(outbound.is_resting(Millis(backoff.0 - 1)) && !outbound.is_resting(backoff));
         outbound.hear_of(&address("81.2.3.4:70"), &address("s"));
         assert!(!outbound.is_resting(Millis(4)));
+        let (mut nobody, _) = self::outbound(&[]);
+        assert_eq!(nobody.dial(Millis(1), &[], &BTreeSet::new(), &mut random), []);
+        assert!(nobody.is_resting(Millis(DIAL_REST_MILLIS)) && !nobody.is_resting(Millis(1 + DIAL_REST_MILLIS)));
     }
 
     #[test]

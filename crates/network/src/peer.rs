@@ -66,6 +66,15 @@ impl Peer {
         self.stage == Stage::Ready
     }
 
+    /// When it is to be asked for a sign of life or for addresses, or has taken too long.
+    pub(crate) fn due(&self) -> Millis {
+        match self.stage {
+            Stage::AwaitHello { until } | Stage::AwaitReady { until } => until,
+            Stage::Ready if self.direction == Direction::Outbound => self.ping.due().min(self.ask_addresses_at),
+            Stage::Ready => self.ping.due(),
+        }
+    }
+
     pub(crate) fn info(&self, id: PeerId) -> PeerInfo {
         PeerInfo {
             id,
@@ -88,6 +97,15 @@ pub(crate) struct Ping {
 impl Ping {
     const fn new(now: Millis) -> Self {
         Self { next_at: now, waiting: None, round_trip_millis: None }
+    }
+
+    /// The peer is alive: it sent something. There is no need to ask for a while.
+    pub(crate) fn heard(&mut self, now: Millis) {
+        self.next_at = self.next_at.max(now.saturating_add(PING_INTERVAL_MILLIS));
+    }
+
+    pub(crate) fn due(&self) -> Millis {
+        self.waiting.map_or(self.next_at, |(_, sent_at)| sent_at.saturating_add(PING_TIMEOUT_MILLIS))
     }
 
     pub(crate) fn is_due(&self, now: Millis) -> bool {

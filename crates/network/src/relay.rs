@@ -104,9 +104,11 @@ impl Relay {
     pub(crate) fn flush(&mut self) -> Outbox {
         let mut outbox = Vec::new();
         for (peer, link) in &mut self.links {
-            // Stable: what depends on something else stays behind it.
-            link.urgent.sort_by_key(Item::priority);
-            outbox.extend(announcements(*peer, &mut link.urgent));
+            if !link.urgent.is_empty() {
+                // Stable: what depends on something else stays behind it.
+                link.urgent.sort_by_key(Item::priority);
+                outbox.extend(announcements(*peer, &mut link.urgent));
+            }
             if link.queue.len() >= MAX_ITEMS {
                 outbox.extend(announcements(*peer, &mut link.queue));
             }
@@ -187,11 +189,18 @@ impl Relay {
         let mut outbox = self.retry_all(now, &overdue);
         if self.announce_at <= now {
             self.announce_at = now.saturating_add(ANNOUNCE_MILLIS);
-            for (peer, link) in &mut self.links {
+            for (peer, link) in self.links.iter_mut().filter(|(_, link)| !link.queue.is_empty()) {
                 outbox.extend(announcements(*peer, &mut link.queue));
             }
         }
         outbox
+    }
+
+    /// When something that is under way is overdue, or what waits is to be announced.
+    pub(crate) fn due(&self) -> Millis {
+        let overdue = self.fetches.values().map(|fetch| fetch.until).fold(Millis::MAX, Millis::min);
+        let waits = self.links.values().any(|link| !link.queue.is_empty());
+        if waits { overdue.min(self.announce_at) } else { overdue }
     }
 
     fn begin(&mut self, now: Millis, from: PeerId, item: Item, id: TxId) -> bool {

@@ -78,6 +78,11 @@ impl Requests {
         self.waiting.extract_if(.., |_, (other, _)| other == peer).map(|(id, _)| id).collect()
     }
 
+    /// When the time of the next one is over.
+    pub(crate) fn due(&self) -> Millis {
+        self.waiting.values().map(|(_, until)| *until).fold(Millis::MAX, Millis::min)
+    }
+
     /// The requests whose time is over.
     pub(crate) fn expire(&mut self, now: Millis) -> Vec<(RequestId, PeerId)> {
         self.waiting.extract_if(.., |_, (_, until)| *until <= now).map(|(id, (peer, _))| (id, peer)).collect()

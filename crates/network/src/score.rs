@@ -100,6 +100,12 @@ impl Scores {
         self.points.retain(|_, (points, at)| remaining(now, *points, *at) > 0);
     }
 
+    /// When the next of them ends.
+    pub(crate) fn due(&self) -> Millis {
+        let forgiven = self.points.values().map(|(points, at)| at.saturating_add(u64::from(*points) * FORGIVE_MILLIS));
+        self.bans.values().copied().chain(forgiven).fold(Millis::MAX, Millis::min)
+    }
+
     fn points_of(&self, now: Millis, peer: &PeerId) -> u32 {
         self.points.get(peer).map_or(0, |(points, at)| remaining(now, *points, *at))
     }

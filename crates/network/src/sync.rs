@@ -92,6 +92,16 @@ impl Link {
         }
     }
 
+    fn due(&self) -> Millis {
+        // From the moment on at which it is slow, others are looked for in every tick.
+        let headers =
+            self.headers_until.map(|until| until.saturating_sub(HEADERS_TIMEOUT_MILLIS - HEADERS_PATIENCE_MILLIS));
+        let first = (!self.batch.is_empty() && !self.batch_delivered).then_some(self.first_until);
+        let batch = (!self.batch.is_empty()).then_some(self.batch_until);
+        let pauses = [self.paused_until, self.headers_from].into_iter().filter(|until| *until != Millis::ZERO);
+        headers.into_iter().chain(first).chain(batch).chain(pauses).fold(Millis::MAX, Millis::min)
+    }
+
     fn can_be_asked_for_blocks(&self, now: Millis) -> bool {
         self.batch.is_empty() && self.paused_until <= now
     }
@@ -259,6 +269,15 @@ impl Sync {
             self.is_due |= link.headers_until.is_some_and(|until| is_slow(until, now));
         }
         stalled
+    }
+
+    /// When time alone makes a difference.
+    pub(crate) fn due(&self) -> Millis {
+        if self.is_due {
+            return Millis::ZERO;
+        }
+        let links = self.links.values().map(Link::due);
+        links.chain(self.postponed.values().copied()).fold(self.refresh_at, Millis::min)
     }
 
     /// The requests that are possible now.

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::mem;
 
-use health_chain_data::{BlockId, Header, Millis, Transaction, codec, sha256};
+use health_chain_data::{BlockId, Hash, Header, Millis, Transaction, codec, sha256};
 
 use super::Network;
 use crate::{
@@ -36,7 +36,12 @@ impl Network {
                 self.join(peer, local);
                 self.dispatch(now, peer, message, frame.len(), local);
             }
-            (Stage::Ready, message) => self.dispatch(now, peer, message, frame.len(), local),
+            (Stage::Ready, message) => {
+                if let Some(peer) = self.peers.get_mut(&peer) {
+                    peer.ping.heard(now);
+                }
+                self.dispatch(now, peer, message, frame.len(), local);
+            }
         }
     }
 
@@ -109,9 +114,14 @@ impl Network {
             Message::AppRequest { id, body } => self.app_requested(now, peer, id, &body, local),
             Message::AppResponse { id, body } => self.app_answered(now, peer, RequestId(id), body),
             Message::Engine(bytes) => {
-                self.engine_messages.note_known(peer, sha256(&bytes));
+                if self.engine_messages.brought(&peer, sha256(&bytes)) {
+                    self.send(peer, &Message::EngineEnough);
+                }
                 local.engine(bytes);
             }
+            Message::EngineNames(names) => self.engine_messages.named(now, &peer, &names),
+            Message::EngineWanted(names) => self.bring(now, peer, &names),
+            Message::EngineEnough => self.engine_messages.enough(&peer),
         }
     }
 
@@ -174,6 +184,20 @@ impl Network {
         let batch = mem::take(batch);
         if !batch.transactions.is_empty() {
             self.send_as(peer, batch.priority, &Message::Transactions(batch.transactions));
+        }
+    }
+
+    /// Brings the messages of engines that the peer asks for, up to [`MAX_ANSWER_BYTES`] and the peer's budget.
+    fn bring(&mut self, now: Millis, peer: PeerId, names: &[Hash]) {
+        self.engine_messages.wants(&peer);
+        let mut sent_bytes = 0;
+        for name in names {
+            let Some(bytes) = self.engine_messages.message(name).map(<[u8]>::to_vec) else { continue };
+            if sent_bytes >= MAX_ANSWER_BYTES || !self.may_serve(now, &peer, bytes.len()) {
+                break;
+            }
+            sent_bytes += bytes.len();
+            self.send(peer, &Message::Engine(bytes));
         }
     }
 
