@@ -245,8 +245,12 @@ impl EngineRules {
         match self {
             Self::Pow(parameters) => Box::new(pow(ProofOfWork::follower(*parameters))),
             Self::Solo(parameters) => Box::new(Solo::follower(*parameters)),
-            Self::Bft(..) => Box::new(bft(Bft::follower(genesis)).with_stakes(Arc::new(CouncilStake))),
-            Self::Pos(_, stake) => Box::new(pos(ProofOfStake::follower(genesis, bonded(stake)))),
+            Self::Bft(..) => {
+                Box::new(bft(Bft::follower(genesis)).with_stakes(Arc::new(CouncilStake)).with_verifier(verifier()))
+            }
+            Self::Pos(_, stake) => {
+                Box::new(pos(ProofOfStake::follower(genesis, bonded(stake))).with_verifier(verifier()))
+            }
         }
     }
 
@@ -263,9 +267,12 @@ impl EngineRules {
             }
             Self::Bft(..) => match Bft::validator(genesis, signer) {
                 Err(BftError::NoValidator { key }) => Err(Failure::NotAValidator { owner: key }),
-                engine => Ok(Box::new(bft(engine).with_stakes(Arc::new(CouncilStake)))),
+                engine => Ok(Box::new(bft(engine).with_stakes(Arc::new(CouncilStake)).with_verifier(verifier()))),
             },
-            Self::Pos(_, stake) => Ok(Box::new(pos(ProofOfStake::validator(genesis, bonded(stake), signer)))),
+            Self::Pos(_, stake) => {
+                let engine = pos(ProofOfStake::validator(genesis, bonded(stake), signer));
+                Ok(Box::new(engine.with_verifier(verifier())))
+            }
         }
     }
 }

@@ -1,11 +1,15 @@
 //! The proof that a block is decided: precommits of a quorum, as a header's seal carries them.
 
 use health_chain_consensus::Validator;
-use health_chain_data::{ChainId, Height, Signature, keys::SIGNATURE_BYTES};
+use health_chain_data::{
+    ChainId, Height, Signature,
+    keys::SIGNATURE_BYTES,
+    ports::{FalseClaim, SignatureClaim, Verifier},
+};
 use thiserror::Error;
 
 use crate::{
-    statement::{Choice, Claim, Signed, Statement},
+    statement::{Choice, Claim, Statement},
     successors::SuccessorsError,
 };
 
@@ -99,7 +103,7 @@ impl Certificate {
         Ok(Self { round: u32::from_le_bytes(*round), signatures })
     }
 
-    /// Checks that a quorum of `validators` decided on `choice` at `height`.
+    /// Checks that a quorum of `validators` decided on `choice` at `height`; `verifier` is given all signatures at once.
     ///
     /// # Errors
     /// [`CertificateError::Signer`], [`CertificateError::Quorum`] or [`CertificateError::Signature`].
@@ -109,6 +113,7 @@ impl Certificate {
         height: Height,
         choice: Choice,
         validators: &[Validator],
+        verifier: &dyn Verifier,
     ) -> Result<(), CertificateError> {
         let count = validators.len();
         let mut signed = 0;
@@ -121,13 +126,14 @@ impl Certificate {
             return Err(CertificateError::Quorum { signed, total });
         }
         let statement = Statement { height, round: self.round, claim: Claim::Precommit(Some(choice)) };
-        for (index, signature) in &self.signatures {
-            let signed = Signed { statement, validator: validators[*index].key, signature: *signature };
-            if !signed.is_genuine(chain) {
-                return Err(CertificateError::Signature { index: *index });
-            }
-        }
-        Ok(())
+        let message = statement.message(chain);
+        let claim = |(index, signature): &(usize, Signature)| {
+            let key = validators[*index].key;
+            SignatureClaim { key, message, signature: *signature }
+        };
+        let claims: Vec<SignatureClaim> = self.signatures.iter().map(claim).collect();
+        let is_first_false = |FalseClaim { index }| CertificateError::Signature { index: self.signatures[index].0 };
+        verifier.verify(&claims).map_err(is_first_false)
     }
 }
 
@@ -143,7 +149,7 @@ pub(crate) fn total_power(validators: &[Validator]) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use health_chain_data::{BlockId, Hash, SecretKey};
+    use health_chain_data::{BlockId, Hash, SecretKey, batch::BatchVerifier, ports::SingleVerifier};
 
     use super::*;
 
@@ -167,8 +173,9 @@ mod tests {
 
     #[test]
     fn a_quorum_is_more_than_two_thirds_of_the_power() {
-        let check =
-            |signers: &[usize], powers: &[u32]| signed_by(signers).verify(CHAIN, Height(3), BLOCK, &validators(powers));
+        let check = |signers: &[usize], powers: &[u32]| {
+            signed_by(signers).verify(CHAIN, Height(3), BLOCK, &validators(powers), &SingleVerifier)
+        };
         assert_eq!(check(&[0, 1, 3], &[1, 1, 1, 1]), Ok(()));
         assert_eq!(check(&[0, 1], &[1, 1, 1, 1]), Err(CertificateError::Quorum { signed: 2, total: 4 }));
         assert_eq!(check(&[0, 1], &[1, 1, 1]), Err(CertificateError::Quorum { signed: 2, total: 3 }));
@@ -180,18 +187,23 @@ mod tests {
     #[test]
     fn every_signature_counts_for_one_block_height_round_and_chain() {
         let set = validators(&[1; 4]);
-        let good = signed_by(&[1, 2, 3]);
-        assert_eq!(good.verify(CHAIN, Height(3), BLOCK, &set), Ok(()));
-        let refused = Err(CertificateError::Signature { index: 1 });
-        assert_eq!(good.verify(CHAIN, Height(4), BLOCK, &set), refused);
-        assert_eq!(good.verify(CHAIN, Height(3), BlockId::default().into(), &set), refused);
-        let succeeded = Choice { successors: Some(Hash([1; 32])), ..BLOCK };
-        assert_eq!(good.verify(CHAIN, Height(3), succeeded, &set), refused);
-        assert_eq!(good.verify(ChainId::default(), Height(3), BLOCK, &set), refused);
-        assert_eq!(Certificate { round: 1, ..good.clone() }.verify(CHAIN, Height(3), BLOCK, &set), refused);
-        let mut swapped = good;
-        swapped.signatures[2].1 = swapped.signatures[1].1;
-        assert_eq!(swapped.verify(CHAIN, Height(3), BLOCK, &set), Err(CertificateError::Signature { index: 3 }));
+        for verifier in [&SingleVerifier as &dyn Verifier, &BatchVerifier] {
+            let verify = |certificate: &Certificate, chain, height, choice| {
+                certificate.verify(chain, height, choice, &set, verifier)
+            };
+            let good = signed_by(&[1, 2, 3]);
+            assert_eq!(verify(&good, CHAIN, Height(3), BLOCK), Ok(()));
+            let refused = Err(CertificateError::Signature { index: 1 });
+            assert_eq!(verify(&good, CHAIN, Height(4), BLOCK), refused);
+            assert_eq!(verify(&good, CHAIN, Height(3), BlockId::default().into()), refused);
+            let succeeded = Choice { successors: Some(Hash([1; 32])), ..BLOCK };
+            assert_eq!(verify(&good, CHAIN, Height(3), succeeded), refused);
+            assert_eq!(verify(&good, ChainId::default(), Height(3), BLOCK), refused);
+            assert_eq!(verify(&Certificate { round: 1, ..good.clone() }, CHAIN, Height(3), BLOCK), refused);
+            let mut swapped = good;
+            swapped.signatures[2].1 = swapped.signatures[1].1;
+            assert_eq!(verify(&swapped, CHAIN, Height(3), BLOCK), Err(CertificateError::Signature { index: 3 }));
+        }
     }
 
     #[test]

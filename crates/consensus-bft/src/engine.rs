@@ -17,7 +17,7 @@ use health_chain_data::{
     Block, ChainId, Genesis, Hash, Header, Height, Millis, PublicKey,
     codec::{self, CodecError},
     genesis::GenesisError,
-    ports::{ScalarHasher, Signer, StateView},
+    ports::{ScalarHasher, Signer, SingleVerifier, StateView, Verifier},
     sha256,
 };
 use thiserror::Error;
@@ -29,7 +29,7 @@ use crate::{
     host::{Machine, Office},
     journal::{Entry, Record},
     limits::{MAX_FUTURE_HEIGHTS, MAX_FUTURE_MESSAGES, MAX_FUTURE_ROUNDS, MAX_PAST_HEIGHTS, MAX_STATEMENTS},
-    message::{Message, Votes},
+    message::{self, Message, Votes},
     parameters::{BftParameters, ParametersError},
     statement::{Choice, Claim, Signed, Slot, Statement},
     successors::{Successors, SuccessorsError},
@@ -45,6 +45,7 @@ pub struct Bft {
     chain: ChainId,
     parameters: BftParameters,
     stakes: Arc<dyn StakeView>,
+    verifier: Arc<dyn Verifier>,
     /// The height to be decided next.
     next: Height,
     /// Who decides on it. Nobody, as far as this node knows, where it can't read its state.
@@ -109,6 +110,7 @@ impl Bft {
         Ok(Self {
             chain,
             stakes: Arc::new(FixedStake(parameters.validators.clone())),
+            verifier: Arc::new(SingleVerifier),
             parameters,
             next: Height::ZERO,
             office: Office::default(),
@@ -138,7 +140,7 @@ impl Bft {
             return Err(BftError::NoValidator { key });
         }
         self.validator = Some(Seat {
-            machine: Machine::new(self.chain, &self.parameters, signer),
+            machine: Machine::new(self.chain, &self.parameters, signer, Arc::clone(&self.verifier)),
             held: Vec::new(),
             begin_at: None,
             journal: Vec::new(),
@@ -154,6 +156,16 @@ impl Bft {
     #[must_use]
     pub fn with_stakes(mut self, stakes: Arc<dyn StakeView>) -> Self {
         self.stakes = stakes;
+        self
+    }
+
+    /// Lets `verifier` verify what validators sign, instead of one signature after the other: it is given those of a certificate together.
+    #[must_use]
+    pub fn with_verifier(mut self, verifier: Arc<dyn Verifier>) -> Self {
+        if let Some(seat) = &mut self.validator {
+            seat.machine.verify_by(Arc::clone(&verifier));
+        }
+        self.verifier = verifier;
         self
     }
 
@@ -173,7 +185,13 @@ impl Bft {
             choice.successors = Some(successors.hash());
             certificate = rest;
         }
-        Certificate::from_bytes(certificate, validators.len())?.verify(self.chain, height, choice, &validators)
+        Certificate::from_bytes(certificate, validators.len())?.verify(
+            self.chain,
+            height,
+            choice,
+            &validators,
+            &*self.verifier,
+        )
     }
 
     /// Who decides on the block on top of `branch`: those whom the last header of the epoch before it names.
@@ -232,7 +250,7 @@ impl Bft {
             return vec![Action::Relay(bytes)];
         }
         let mut actions = Vec::new();
-        match codec::decode::<Message>(&bytes) {
+        match message::read(&bytes, &self.office.validators) {
             Ok(Message::Vote(signed)) if !is_proposal(&signed) => {
                 let is_new = self.admit(&signed, &mut actions);
                 let is_first =
@@ -274,13 +292,16 @@ impl Bft {
             if is_past {
                 return false;
             }
-            let is_genuine = signed.is_genuine(self.chain);
+            let is_genuine = signed.is_genuine(self.chain, &*self.verifier);
             if is_genuine && self.statements.len() < MAX_STATEMENTS {
                 self.statements.insert(signed.slot(), *signed);
             }
             return is_genuine;
         };
-        if before.statement == statement || self.accused.contains(&validator) || !signed.is_genuine(self.chain) {
+        if before.statement == statement
+            || self.accused.contains(&validator)
+            || !signed.is_genuine(self.chain, &*self.verifier)
+        {
             return false;
         }
         self.accused.insert(validator);

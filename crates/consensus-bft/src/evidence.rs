@@ -4,6 +4,7 @@ use health_chain_consensus::ports::{EvidenceCheck, Offence, Rejection};
 use health_chain_data::{
     ChainId, PublicKey,
     codec::{self, CodecError, Wire},
+    ports::{SingleVerifier, Verifier},
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -45,7 +46,9 @@ impl Evidence {
         if one.statement == other.statement {
             return Err(EvidenceError::Agree);
         }
-        if one.is_genuine(chain) && other.is_genuine(chain) { Ok(one.validator) } else { Err(EvidenceError::Signature) }
+        let claims = [one.claim(chain), other.claim(chain)];
+        SingleVerifier.verify(&claims).map_err(|_| EvidenceError::Signature)?;
+        Ok(one.validator)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     convert::Infallible,
+    sync::Arc,
 };
 
 use arc_malachitebft_core_consensus as malachite;
@@ -11,7 +12,10 @@ use arc_malachitebft_core_types::{
     RoundCertificateType, SignedMessage, Timeout, Validity, ValueOrigin, ValuePayload, VoteExtensionPolicy,
 };
 use health_chain_consensus::{Validator, ports::Action};
-use health_chain_data::{Block, BlockId, ChainId, Height, Millis, PublicKey, Signature, codec, ports::Signer};
+use health_chain_data::{
+    Block, BlockId, ChainId, Height, Millis, PublicKey, Signature, codec,
+    ports::{SignatureClaim, Signer, Verifier},
+};
 use malachite::{
     ConsensusMsg, Effect, Error, Input, LivenessMsg, LocallyProposedValue, Params, ProposedValue, Resumable, Resume,
     SignedConsensusMsg, State, ThresholdParams,
@@ -42,6 +46,7 @@ pub(crate) struct Machine {
 struct Host {
     chain: ChainId,
     signer: Box<dyn Signer>,
+    verifier: Arc<dyn Verifier>,
     me: PublicKey,
     /// Who decides on the height under way.
     validators: Vec<Validator>,
@@ -87,11 +92,17 @@ struct Known {
 }
 
 impl Machine {
-    pub(crate) fn new(chain: ChainId, parameters: &BftParameters, signer: Box<dyn Signer>) -> Self {
+    pub(crate) fn new(
+        chain: ChainId,
+        parameters: &BftParameters,
+        signer: Box<dyn Signer>,
+        verifier: Arc<dyn Verifier>,
+    ) -> Self {
         let host = Host {
             chain,
             me: signer.public_key(),
             signer,
+            verifier,
             validators: Vec::new(),
             successors: None,
             timeouts: parameters.timeouts(),
@@ -108,6 +119,10 @@ impl Machine {
             replayed: BTreeSet::new(),
         };
         Self { state: None, host }
+    }
+
+    pub(crate) fn verify_by(&mut self, verifier: Arc<dyn Verifier>) {
+        self.host.verifier = verifier;
     }
 
     pub(crate) const fn me(&self) -> PublicKey {
@@ -479,7 +494,7 @@ impl Host {
     }
 
     fn is_genuine(&self, signed: &Signed) -> bool {
-        self.verified.as_ref() == Some(signed) || signed.is_genuine(self.chain)
+        self.verified.as_ref() == Some(signed) || signed.is_genuine(self.chain, &*self.verifier)
     }
 
     fn signed_at(&self, (height, round): (At, Round), claim: Claim, address: Address, signature: Signature) -> Signed {
@@ -520,8 +535,8 @@ impl Host {
             let expected = total * 2 / 3 + 1;
             return Err(Box::new(CertificateError::NotEnoughVotingPower { signed, total, expected }));
         }
-        let all_genuine = votes.iter().all(|vote| self.is_genuine(vote));
-        if all_genuine { Ok(()) } else { Err(Box::new(CertificateError::VerificationError(None))) }
+        let claims: Vec<SignatureClaim> = votes.iter().map(|vote| vote.claim(self.chain)).collect();
+        self.verifier.verify(&claims).map_err(|_| Box::new(CertificateError::VerificationError(None)))
     }
 
     fn decide(&mut self, decision: &CommitCertificate<Health>) {

@@ -1,43 +1,60 @@
 //! What engines say to each other.
 
 use arc_malachitebft_core_types as malachite;
+use health_chain_consensus::Validator;
 use health_chain_data::{
     Block,
-    codec::{self, Wire},
+    codec::{self, CodecError, Wire},
 };
 use malachite::{PolkaCertificate, PolkaSignature, RoundCertificate, RoundCertificateType};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     context::{Health, Heard, SignedVote, from_vote},
     limits::{MAX_MESSAGE_BYTES, MAX_VALIDATORS},
-    statement::Signed,
+    statement::{Said, Signed},
 };
 
-/// What engines say to each other.
+/// What engines say to each other; each signed statement is an `S`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub(crate) enum Message {
+#[serde(bound(deserialize = "S: Deserialize<'de>"))]
+pub(crate) enum Message<S = Signed> {
     /// A vote.
-    Vote(Signed),
+    Vote(S),
     /// A proposal and its block.
-    Proposal(Signed, Block),
+    Proposal(S, Block),
     /// Prevotes of a quorum for one block in one round.
-    Polka(Votes),
+    Polka(Votes<S>),
     /// Votes that allow to enter a round: precommits of a quorum in the round before, or votes of more than a third in the round itself.
     Round {
         /// The latter.
         skips: bool,
         /// The votes.
-        votes: Votes,
+        votes: Votes<S>,
     },
 }
 
 /// Votes of one height and round.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub(crate) struct Votes(#[serde(deserialize_with = "codec::at_most::<MAX_VALIDATORS, _, _>")] pub(crate) Vec<Signed>);
+#[serde(bound(deserialize = "S: Deserialize<'de>"))]
+pub(crate) struct Votes<S = Signed>(
+    #[serde(deserialize_with = "codec::at_most::<MAX_VALIDATORS, _, _>")] pub(crate) Vec<S>,
+);
 
-impl Wire for Message {
+impl<S: Serialize + DeserializeOwned> Wire for Message<S> {
     const MAX_BYTES: usize = MAX_MESSAGE_BYTES;
+}
+
+/// Reads a message. Keys that are none of `known` cost a square root each.
+pub(crate) fn read(message: &[u8], known: &[Validator]) -> Result<Message, CodecError> {
+    let signed = |said: Said| said.signed(known).map_err(|_| CodecError::OutOfRange);
+    let all = |Votes(votes): Votes<Said>| votes.into_iter().map(signed).collect::<Result<_, _>>().map(Votes);
+    Ok(match codec::decode::<Message<Said>>(message)? {
+        Message::Vote(said) => Message::Vote(signed(said)?),
+        Message::Proposal(said, block) => Message::Proposal(signed(said)?, block),
+        Message::Polka(votes) => Message::Polka(all(votes)?),
+        Message::Round { skips, votes } => Message::Round { skips, votes: all(votes)? },
+    })
 }
 
 impl Votes {
@@ -91,7 +108,7 @@ impl Votes {
 
 /// The signed statements in a message between engines, unverified; none where it is not a message. For who watches a network.
 pub fn statements(message: &[u8]) -> Vec<Signed> {
-    match codec::decode(message) {
+    match codec::decode::<Message>(message) {
         Ok(Message::Vote(signed) | Message::Proposal(signed, _)) => vec![signed],
         Ok(Message::Polka(votes) | Message::Round { votes, .. }) => votes.0,
         Err(_) => Vec::new(),
@@ -100,7 +117,7 @@ pub fn statements(message: &[u8]) -> Vec<Signed> {
 
 /// The proposal in a message between engines and its block, unverified; none where it is another message. For who watches a network.
 pub fn proposal(message: &[u8]) -> Option<(Signed, Block)> {
-    match codec::decode(message) {
+    match codec::decode::<Message>(message) {
         Ok(Message::Proposal(signed, block)) => Some((signed, block)),
         _ => None,
     }

@@ -2,9 +2,12 @@
 
 use std::fmt;
 
+use health_chain_consensus::Validator;
 use health_chain_data::{
     BlockId, ChainId, Hash, Height, PublicKey, Signature,
     codec::{self, Wire},
+    keys::{KeyError, PUBLIC_KEY_BYTES},
+    ports::{SignatureClaim, Verifier},
     tagged_hash,
 };
 use serde::{Deserialize, Serialize};
@@ -71,6 +74,14 @@ pub struct Signed {
     pub signature: Signature,
 }
 
+/// A signed statement as it arrives: whether the key is one costs a square root, and most keys are a known validator's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct Said {
+    pub(crate) statement: Statement,
+    pub(crate) validator: [u8; PUBLIC_KEY_BYTES],
+    pub(crate) signature: Signature,
+}
+
 /// Where an honest validator makes one statement only.
 pub(crate) type Slot = (Height, u32, u8, PublicKey);
 
@@ -100,10 +111,25 @@ impl Claim {
     }
 }
 
+impl Said {
+    /// The same with the key, which is one of `known` or looked at.
+    pub(crate) fn signed(&self, known: &[Validator]) -> Result<Signed, KeyError> {
+        let Self { statement, validator, signature } = *self;
+        let is_it = |key: &PublicKey| *key.as_bytes() == validator;
+        let found = known.iter().map(|one| one.key).find(is_it);
+        let validator = found.map_or_else(|| PublicKey::from_bytes(&validator), Ok)?;
+        Ok(Signed { statement, validator, signature })
+    }
+}
+
 impl Signed {
-    /// Whether the validator signed this, on this chain. Says nothing about who is a validator.
-    pub fn is_genuine(&self, chain: ChainId) -> bool {
-        self.validator.verify(&self.statement.message(chain), &self.signature).is_ok()
+    /// That the validator signed this, on this chain: still to be verified. Says nothing about who is a validator.
+    pub fn claim(&self, chain: ChainId) -> SignatureClaim {
+        SignatureClaim { key: self.validator, message: self.statement.message(chain), signature: self.signature }
+    }
+
+    pub(crate) fn is_genuine(&self, chain: ChainId, verifier: &dyn Verifier) -> bool {
+        verifier.verify(&[self.claim(chain)]).is_ok()
     }
 
     pub(crate) const fn slot(&self) -> Slot {

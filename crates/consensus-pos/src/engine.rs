@@ -7,7 +7,11 @@ use health_chain_consensus::{
     ports::{Action, Ancestry, Engine, ExecuteError, Finality, Input, SealError, StakeView},
 };
 use health_chain_consensus_bft::{Bft, BftError};
-use health_chain_data::{Genesis, Header, Millis, genesis::GenesisError, ports::Signer, ports::StateView};
+use health_chain_data::{
+    Genesis, Header, Millis,
+    genesis::GenesisError,
+    ports::{Signer, StateView, Verifier},
+};
 use thiserror::Error;
 
 use crate::parameters::{ParametersError, PosParameters};
@@ -50,6 +54,12 @@ impl ProofOfStake {
     pub fn validator(genesis: &Genesis, stakes: Arc<dyn StakeView>, signer: Box<dyn Signer>) -> Result<Self, PosError> {
         let Self(engine) = Self::follower(genesis, stakes)?;
         Ok(Self(engine.with_signer(signer)?))
+    }
+
+    /// Lets `verifier` verify what validators sign ([`Bft::with_verifier`]).
+    #[must_use]
+    pub fn with_verifier(self, verifier: Arc<dyn Verifier>) -> Self {
+        Self(self.0.with_verifier(verifier))
     }
 }
 

@@ -109,6 +109,16 @@ impl Chain {
         Tip { id: self.tree.id_at(slot), height: self.tree.height_at(slot), header: self.tree.header_at(slot) }
     }
 
+    /// Id of the last connected block.
+    pub fn tip_id(&self) -> BlockId {
+        self.tree.id_at(self.tree.tip())
+    }
+
+    /// Height of the last connected block.
+    pub fn tip_height(&self) -> Height {
+        self.tree.height_at(self.tree.tip())
+    }
+
     /// The genesis document.
     pub const fn genesis(&self) -> &Genesis {
         &self.genesis

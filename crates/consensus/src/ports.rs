@@ -34,6 +34,11 @@ pub trait Ancestry {
     /// The branch's header at `height`, if it reaches that far.
     fn header(&self, height: Height) -> Option<Header>;
 
+    /// The time of the branch's header at `height`, if it reaches that far.
+    fn time(&self, height: Height) -> Option<Timestamp> {
+        self.header(height).map(|header| header.time)
+    }
+
     /// The branch's last header.
     fn parent(&self) -> Header {
         self.header(self.height()).expect("a branch has a header at its own height")

@@ -195,6 +195,10 @@ impl HeaderTree {
         self.node(slot).height
     }
 
+    pub(crate) fn time_at(&self, slot: Slot) -> Timestamp {
+        self.node(slot).time
+    }
+
     pub(crate) fn weight_at(&self, slot: Slot) -> Weight {
         self.node(slot).weight
     }

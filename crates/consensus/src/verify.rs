@@ -132,6 +132,26 @@ pub fn verify(
 ) -> Result<VerifiedBlock, BlockError> {
     structure(&block, rules)?;
     seal(&block.header, branch, rules)?;
+    effects(block, branch, state, rules)
+}
+
+/// As [`verify`], for a block whose header has just been checked on top of the same branch.
+pub(crate) fn admitted(
+    block: Block,
+    branch: &dyn Ancestry,
+    state: &dyn StateView,
+    rules: &Rules<'_>,
+) -> Result<VerifiedBlock, BlockError> {
+    structure(&block, rules)?;
+    effects(block, branch, state, rules)
+}
+
+fn effects(
+    block: Block,
+    branch: &dyn Ancestry,
+    state: &dyn StateView,
+    rules: &Rules<'_>,
+) -> Result<VerifiedBlock, BlockError> {
     let successors = succession(&block.header, branch, state, rules)?;
     let context = context_on(branch, rules.chain);
     let mut executed = execution(&block, &context, state, rules)?;

@@ -119,11 +119,13 @@ impl MiningCycle {
 
     /// Whether [`MiningCycle::refresh`] builds something.
     pub fn is_stale(&self, now: Millis, pool: &Mempool) -> bool {
-        let due = |candidate: &Candidate| {
-            now.saturating_sub(candidate.built.0).0 >= self.mining.refresh_millis
-                && candidate.arrivals != pool.arrivals()
-        };
-        self.searching && self.candidate.as_ref().is_some_and(due)
+        self.stale_at(pool).is_some_and(|at| at <= now)
+    }
+
+    /// When [`MiningCycle::refresh`] is to be called next, as far as can be told now.
+    pub fn stale_at(&self, pool: &Mempool) -> Option<Millis> {
+        let candidate = self.candidate.as_ref().filter(|candidate| candidate.arrivals != pool.arrivals())?;
+        self.searching.then(|| candidate.built.saturating_add(self.mining.refresh_millis))
     }
 
     /// Builds the candidate anew if its search has run long enough and something has arrived since. To be called now and then.

@@ -165,7 +165,10 @@ impl Core {
 
     /// When there is something to do even if nothing arrives.
     pub(super) fn due(&self) -> Millis {
-        self.wakes_at().map_or(self.next_tick, |at| at.min(self.next_tick))
+        let refresh = self.cycle.as_ref().and_then(|cycle| cycle.stale_at(&self.local.pool));
+        let deadlines = self.network.due().min(self.next_note).min(refresh.unwrap_or(Millis::MAX));
+        let tick = deadlines.max(self.next_tick);
+        self.wakes_at().map_or(tick, |at| at.min(tick))
     }
 
     /// When the engine has something to do, or a block is to be made anew. Unlike deadlines of the network, this is not a matter of

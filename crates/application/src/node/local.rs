@@ -146,8 +146,7 @@ fn verdict(is_senders_fault: bool, rule: &'static str, error: &(dyn Error + 'sta
 
 impl TipView for Local {
     fn tip(&self) -> (BlockId, Height) {
-        let tip = self.chain.tip();
-        (tip.id, tip.height)
+        (self.chain.tip_id(), self.chain.tip_height())
     }
 
     fn has_header(&self, id: &BlockId) -> bool {

@@ -31,6 +31,11 @@ impl SteppedNode {
     /// nothing arrives, by the node's own clock.
     pub fn turn(&mut self) -> Millis {
         self.core.turn();
+        self.due()
+    }
+
+    /// When the next turn is due, by the node's own clock, unless something arrives before.
+    pub fn due(&self) -> Millis {
         self.core.due()
     }
 

@@ -22,6 +22,10 @@ impl Ancestry for Branch<'_> {
     fn header(&self, height: Height) -> Option<Header> {
         self.tree.ancestor(self.last, height).map(|slot| self.tree.header_at(slot))
     }
+
+    fn time(&self, height: Height) -> Option<Timestamp> {
+        self.tree.ancestor(self.last, height).map(|slot| self.tree.time_at(slot))
+    }
 }
 
 /// The median of the times of the branch's last eleven headers, or of as many as there are: half of a branch's makers have
@@ -31,9 +35,9 @@ pub fn median_time_past(branch: &dyn Ancestry) -> Timestamp {
     let mut height = Some(branch.height());
     while let Some(at) = height
         && times.len() < MEDIAN_TIME_BLOCKS
-        && let Some(header) = branch.header(at)
+        && let Some(time) = branch.time(at)
     {
-        times.push(header.time);
+        times.push(time);
         height = at.checked_sub(1);
     }
     times.sort_unstable();

@@ -28,7 +28,7 @@ pub struct TipState<'a> {
 impl<'a> TipState<'a> {
     /// The tip of `chain`.
     pub fn of(chain: &'a Chain) -> Self {
-        Self { id: chain.tip().id, context: chain.next_context(), state: chain.state() }
+        Self { id: chain.tip_id(), context: chain.next_context(), state: chain.state() }
     }
 }
 
