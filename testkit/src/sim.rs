@@ -25,6 +25,7 @@ pub mod fault;
 mod payments;
 mod random;
 mod run;
+mod trace;
 mod users;
 mod watch;
 mod world;

@@ -1,15 +1,19 @@
 //! Virtual time, the links between nodes, and everything that waits to happen.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::{Arc, Mutex, PoisonError},
+    cmp::Reverse,
+    collections::{BTreeMap, BinaryHeap, VecDeque},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use health_chain::{
     application::node::Report,
     consensus::ports::{SearchTask, Searcher},
-    data::{Hash, Millis, sha256, tagged_hash},
+    data::{Millis, sha256},
     network::{
         Address, Direction, Event, PeerId, Priority, Transport, TransportError,
         limits::{MAX_FRAME_BYTES, PEER_QUEUE_BYTES},
@@ -22,6 +26,7 @@ use super::{
     disk::Disk,
     fault::{Counts, Fault},
     random::Random,
+    trace::Trace,
 };
 
 /// How long a connection lives on when nothing comes through any more, at most, in milliseconds.
@@ -36,9 +41,9 @@ pub(super) type NodeIndex = usize;
 
 /// What happens at some moment.
 pub(super) enum Wake {
-    /// A node has a turn because time has passed. Void if the node has been started again since.
+    /// A node has a turn because time has passed. Void if the node has been started again since, or has another turn before.
     Turn { node: NodeIndex, life: u64 },
-    /// A node has a turn because its engine wants one. Void as above.
+    /// A node has a turn because its engine wants one, or something has arrived. Void if the node has been started again since.
     Engine { node: NodeIndex, life: u64 },
     /// Something arrives at a node over a connection; void if that has ended before.
     Deliver { link: u64, from: NodeIndex, to: NodeIndex, event: Event, bytes: usize },
@@ -101,25 +106,65 @@ pub(super) struct LinkRules {
     pub(super) reorders: bool,
 }
 
+/// Something that waits to happen.
+struct Waiting {
+    /// The moment, and of one moment when it was planned: the first of all is the greatest.
+    at: Reverse<(u64, u64)>,
+    /// Behind a pointer, because the queue moves it about.
+    wake: Box<Wake>,
+}
+
+impl PartialEq for Waiting {
+    fn eq(&self, other: &Self) -> bool {
+        self.at == other.at
+    }
+}
+
+impl Eq for Waiting {}
+
+impl PartialOrd for Waiting {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Waiting {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.at.cmp(&other.at)
+    }
+}
+
+/// The time, and by how much each node's clock is off: nodes look often.
+struct Clocks {
+    now: AtomicU64,
+    skews: Vec<AtomicI64>,
+}
+
 /// Everything that nodes share. One lock, held for the length of one call.
 #[derive(Clone)]
-pub(super) struct Fabric(Arc<Mutex<Shared>>);
+pub(super) struct Fabric {
+    shared: Arc<Mutex<Shared>>,
+    clocks: Arc<Clocks>,
+}
 
 pub(super) struct Shared {
+    clocks: Arc<Clocks>,
     pub(super) now: u64,
     pub(super) random: Random,
     pub(super) partition: Partition,
     pub(super) counts: Counts,
     pub(super) rules: LinkRules,
-    pub(super) trace: Hash,
+    pub(super) trace: Trace,
     pub(super) frames: u64,
     pub(super) peak_queued_bytes: usize,
-    wakes: BTreeMap<(u64, u64), Wake>,
+    /// By moment, and of one moment by when it was planned. Behind a pointer each: they are moved about.
+    wakes: BinaryHeap<Waiting>,
     sequence: u64,
     links: BTreeMap<(NodeIndex, NodeIndex), Link>,
     inboxes: Vec<VecDeque<Event>>,
     lives: Vec<Option<u64>>,
-    skews: Vec<i64>,
+    /// When each node's next turn because time has passed is planned.
+    turns: Vec<u64>,
     peers: Vec<PeerId>,
     indexes: BTreeMap<PeerId, NodeIndex>,
     addresses: BTreeMap<Address, NodeIndex>,
@@ -130,32 +175,36 @@ pub(super) struct Shared {
 
 impl Fabric {
     pub(super) fn new(nodes: usize, start: Millis, random: Random, rules: LinkRules, mean_search_millis: f64) -> Self {
-        Self(Arc::new(Mutex::new(Shared {
+        let skews = (0..nodes).map(|_| AtomicI64::new(0)).collect();
+        let clocks = Arc::new(Clocks { now: AtomicU64::new(start.0), skews });
+        let shared = Shared {
+            clocks: clocks.clone(),
             now: start.0,
             random,
             partition: Partition::None,
             counts: Counts::new(),
             rules,
-            trace: Hash::ZERO,
+            trace: Trace::default(),
             frames: 0,
             peak_queued_bytes: 0,
-            wakes: BTreeMap::new(),
+            wakes: BinaryHeap::new(),
             sequence: 0,
             links: BTreeMap::new(),
             inboxes: (0..nodes).map(|_| VecDeque::new()).collect(),
             lives: vec![None; nodes],
-            skews: vec![0; nodes],
+            turns: vec![0; nodes],
             peers: (0..nodes).map(peer).collect(),
             indexes: (0..nodes).map(|node| (peer(node), node)).collect(),
             addresses: (0..nodes).map(|node| (address(node), node)).collect(),
             searches: (0..nodes).map(|_| None).collect(),
             reports: (0..nodes).map(|_| None).collect(),
             mean_search_millis,
-        })))
+        };
+        Self { shared: Arc::new(Mutex::new(shared)), clocks }
     }
 
     pub(super) fn with<R>(&self, act: impl FnOnce(&mut Shared) -> R) -> R {
-        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        act(&mut self.shared.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// A node's end; it counts as alive from now on.
@@ -170,7 +219,8 @@ impl Fabric {
 
     /// A node's clock.
     pub(super) fn clock(&self, node: NodeIndex) -> Millis {
-        self.with(|shared| Millis(shared.now.saturating_add_signed(shared.skews[node])))
+        let now = self.clocks.now.load(Ordering::Relaxed);
+        Millis(now.saturating_add_signed(self.clocks.skews[node].load(Ordering::Relaxed)))
     }
 
     pub(super) fn searcher(&self, node: NodeIndex, report: Report) -> SimulatedSearcher {
@@ -200,14 +250,30 @@ pub(super) fn address(node: NodeIndex) -> Address {
 impl Shared {
     pub(super) fn after(&mut self, millis: u64, wake: Wake) {
         self.sequence += 1;
-        self.wakes.insert((self.now.saturating_add(millis), self.sequence), wake);
+        let at = self.now.saturating_add(millis);
+        self.wakes.push(Waiting { at: Reverse((at, self.sequence)), wake: Box::new(wake) });
     }
 
     /// The next thing to happen; time moves on to it.
     pub(super) fn next(&mut self) -> Option<Wake> {
-        let ((at, _), wake) = self.wakes.pop_first()?;
+        let Waiting { at: Reverse((at, _)), wake } = self.wakes.pop()?;
         self.now = at;
-        Some(wake)
+        self.clocks.now.store(at, Ordering::Relaxed);
+        Some(*wake)
+    }
+
+    /// Plans a node's next turn because time has passed, unless an earlier one is planned.
+    pub(super) fn plan_turn(&mut self, node: NodeIndex, after: u64) {
+        let (at, planned) = (self.now.saturating_add(after), self.turns[node]);
+        if let Some(life) = self.lives[node].filter(|_| planned <= self.now || at < planned) {
+            self.turns[node] = at;
+            self.after(after, Wake::Turn { node, life });
+        }
+    }
+
+    /// Whether this turn is still the one that is planned.
+    pub(super) fn is_planned(&self, node: NodeIndex, life: u64) -> bool {
+        self.lives[node] == Some(life) && self.turns[node] == self.now
     }
 
     pub(super) fn life(&self, node: NodeIndex) -> Option<u64> {
@@ -219,11 +285,11 @@ impl Shared {
     }
 
     pub(super) fn note(&mut self, what: &[u8]) {
-        self.trace = tagged_hash("HC/trace/v1", &[self.trace.as_bytes(), &self.now.to_le_bytes(), what]);
+        self.trace.note(self.now, &[what]);
     }
 
     pub(super) fn set_skew(&mut self, node: NodeIndex, skew_millis: i64) {
-        self.skews[node] = skew_millis;
+        self.clocks.skews[node].store(skew_millis, Ordering::Relaxed);
     }
 
     /// Hands over what arrives. Returns the node that has something to do now.
@@ -238,7 +304,7 @@ impl Shared {
         let found = self.links.get_mut(&pair(from, to)).filter(|found| found.serial == link)?;
         found.queued_bytes[side(from, to)] -= bytes;
         if let Event::Received { frame, .. } = &event {
-            self.note(&[&(to as u64).to_le_bytes()[..], frame].concat());
+            self.trace.note(self.now, &[&(to as u64).to_le_bytes(), frame]);
             self.frames += 1;
         }
         self.inboxes[to].push_back(event);
@@ -251,7 +317,7 @@ impl Shared {
             return;
         }
         if self.lives[to].is_none() || self.links.contains_key(&pair(from, to)) || !self.is_open(from, to) {
-            return self.inboxes[from].push_back(Event::DialFailed { address });
+            return self.tell(from, Event::DialFailed { address });
         }
         self.sequence += 1;
         let serial = self.sequence;
@@ -259,22 +325,22 @@ impl Shared {
         self.links.insert(pair(from, to), link);
         let seen = Address(format!("10.0.{from}.1:{}", 40_000 + serial % 20_000));
         let event = Event::Connected { peer: self.peers[from], address: seen, direction: Direction::Inbound };
-        self.inboxes[from].push_back(Event::Connected {
-            peer: self.peers[to],
-            address,
-            direction: Direction::Outbound,
-        });
-        self.inboxes[to].push_back(event);
-        // Both have it in their inboxes; each takes it in its next turn.
-        for node in [from, to] {
-            let life = self.lives[node].expect("both are alive");
-            self.after(0, Wake::Turn { node, life });
+        let peer = self.peers[to];
+        self.tell(from, Event::Connected { peer, address, direction: Direction::Outbound });
+        self.tell(to, event);
+    }
+
+    /// Something that its transport has to tell a node, in a turn of its own.
+    fn tell(&mut self, node: NodeIndex, event: Event) {
+        if let Some(life) = self.lives[node] {
+            self.inboxes[node].push_back(event);
+            self.after(0, Wake::Engine { node, life });
         }
     }
 
     pub(super) fn dial_failed(&mut self, node: NodeIndex, life: u64, address: Address) {
         if self.lives[node] == Some(life) {
-            self.inboxes[node].push_back(Event::DialFailed { address });
+            self.tell(node, Event::DialFailed { address });
         }
     }
 
@@ -283,14 +349,15 @@ impl Shared {
         let found = self.links.iter().find(|(_, found)| found.serial == link).map(|(pair, _)| *pair);
         if let Some((low, high)) = found {
             self.links.remove(&(low, high));
-            self.inboxes[low].push_back(Event::Closed { peer: self.peers[high] });
-            self.inboxes[high].push_back(Event::Closed { peer: self.peers[low] });
+            self.tell(low, Event::Closed { peer: self.peers[high] });
+            self.tell(high, Event::Closed { peer: self.peers[low] });
         }
     }
 
     /// Takes a node off the network: its peers hear of it in a while.
     pub(super) fn leave(&mut self, node: NodeIndex) {
         self.lives[node] = None;
+        self.turns[node] = 0;
         self.inboxes[node].clear();
         self.searches[node] = None;
         self.reports[node] = None;
@@ -298,7 +365,7 @@ impl Shared {
         for (low, high) in gone {
             self.links.remove(&(low, high));
             let other = if low == node { high } else { low };
-            self.inboxes[other].push_back(Event::Closed { peer: self.peers[node] });
+            self.tell(other, Event::Closed { peer: self.peers[node] });
         }
     }
 
@@ -434,7 +501,7 @@ impl Transport for SimulatedTransport {
         self.fabric.with(|shared| {
             let Some(other) = shared.indexes.get(id).copied() else { return };
             if shared.links.remove(&pair(node, other)).is_some() {
-                shared.inboxes[other].push_back(Event::Closed { peer: shared.peers[node] });
+                shared.tell(other, Event::Closed { peer: shared.peers[node] });
             }
         });
     }

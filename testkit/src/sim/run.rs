@@ -65,6 +65,8 @@ pub(super) struct Running {
 
 /// Something asked of a gateway.
 struct Question {
+    /// The node that asked for her.
+    asker: NodeIndex,
     patient: usize,
     about: About,
     answer: Answer,
@@ -153,7 +155,8 @@ impl<'a> Simulation<'a> {
                 return Err(self.violation(Broken::Evidence));
             }
         }
-        let (trace, frames, peak) = self.fabric.with(|shared| (shared.trace, shared.frames, shared.peak_queued_bytes));
+        let (trace, frames, peak) =
+            self.fabric.with(|shared| (shared.trace.hash(), shared.frames, shared.peak_queued_bytes));
         self.activity.frames = frames;
         self.activity.peak_queued_bytes = peak;
         self.activity.signed = self.patients.iter().map(|patient| patient.log.len() as u64).sum();
@@ -183,9 +186,8 @@ impl<'a> Simulation<'a> {
     fn take(&mut self, wake: Wake) -> Result<(), Box<Violation>> {
         match wake {
             Wake::Turn { node, life } => {
-                if self.fabric.with(|shared| shared.life(node)) == Some(life) {
+                if self.fabric.with(|shared| shared.is_planned(node, life)) {
                     self.turn(node)?;
-                    self.after(self.options.turn_millis, Wake::Turn { node, life });
                 }
             }
             Wake::Engine { node, life } => {
@@ -244,7 +246,7 @@ impl<'a> Simulation<'a> {
         let events = started.events();
         self.nodes[node] = Some(Running { node: started, events });
         let life = self.fabric.with(|shared| shared.life(node)).expect("it has joined");
-        self.after(0, Wake::Turn { node, life });
+        self.after(0, Wake::Engine { node, life });
         Ok(())
     }
 
@@ -263,10 +265,11 @@ impl<'a> Simulation<'a> {
             return Ok(());
         }
         self.wake_for_engine(node);
-        let millis = self.millis();
+        self.plan_turn(node);
         let Some(running) = &self.nodes[node] else { return Ok(()) };
         let is_honest = node < self.options.nodes;
         if let Some(watcher) = self.watcher.as_mut().filter(|_| is_honest) {
+            let millis = self.fabric.with(|shared| shared.now) - Millis::from(START).0;
             watcher.turned(millis, node, &running.node);
         }
         let mut moved = false;
@@ -299,19 +302,28 @@ impl<'a> Simulation<'a> {
                 self.check_tip(node)?;
             }
         }
-        self.take_answers()
+        self.take_answers(node)
     }
 
     /// Gives the node a turn when its engine wants one.
     fn wake_for_engine(&mut self, node: NodeIndex) {
         let Some(at) = self.nodes[node].as_ref().and_then(|running| running.node.wakes_at()) else { return };
-        let (woken_at, now) = (&mut self.woken_at[node], self.fabric.clock(node));
-        let life = self.fabric.with(|shared| shared.life(node));
-        if let Some(life) = life.filter(|_| *woken_at != at.0) {
-            *woken_at = at.0;
+        if self.woken_at[node] == at.0 {
+            return;
+        }
+        let now = self.fabric.clock(node);
+        if let Some(life) = self.fabric.with(|shared| shared.life(node)) {
+            self.woken_at[node] = at.0;
             let after = at.saturating_sub(now.0).0;
             self.fabric.with(|shared| shared.after(after, Wake::Engine { node, life }));
         }
+    }
+
+    /// Gives the node a turn when something is due, but not more often than the options say.
+    fn plan_turn(&self, node: NodeIndex) {
+        let Some(running) = &self.nodes[node] else { return };
+        let after = running.node.due().saturating_sub(self.fabric.clock(node).0).0;
+        self.fabric.with(|shared| shared.plan_turn(node, after.max(self.options.turn_millis)));
     }
 
     fn die(&mut self, node: NodeIndex) {
@@ -373,6 +385,7 @@ impl<'a> Simulation<'a> {
                     shared.count(fault);
                     shared.set_skew(node, skew);
                 });
+                self.plan_turn(node);
             }
             _ => {}
         }
@@ -385,6 +398,7 @@ impl<'a> Simulation<'a> {
             disk.set_full(false);
             disk.disarm();
             self.fabric.with(|shared| shared.set_skew(node, 0));
+            self.plan_turn(node);
         }
         self.fabric.with(|shared| {
             shared.divide(Partition::None);
@@ -460,7 +474,7 @@ impl<'a> Simulation<'a> {
         let is_revocation = self.patients[index].log[seq as usize].what == Operation::Revoke;
         if is_revocation && home != gateway {
             let answer = running.node.ask(peer(gateway), codec::encode(&Request::withdraw(&transaction)));
-            self.questions.push(Question { patient: index, about: About::Withdrawal { seq }, answer });
+            self.questions.push(Question { asker: home, patient: index, about: About::Withdrawal { seq }, answer });
         }
         let taken = running.node.submit(transaction).is_ok();
         self.after_step(home)?;
@@ -489,12 +503,20 @@ impl<'a> Simulation<'a> {
         let time = self.fabric.clock(asker).timestamp();
         let answer = running.node.ask(peer(patient.gateway), patient.read_request(time, nonce));
         let about = About::Read { acknowledged: patient.acknowledged };
-        self.questions.push(Question { patient: index, about, answer });
+        self.questions.push(Question { asker, patient: index, about, answer });
     }
 
-    fn take_answers(&mut self) -> Result<(), Box<Violation>> {
+    /// Answers come in a step of the node that asked, and are taken before another one has a step.
+    fn take_answers(&mut self, node: NodeIndex) -> Result<(), Box<Violation>> {
+        if !self.questions.iter().any(|question| question.asker == node) {
+            return Ok(());
+        }
         let mut waiting = Vec::new();
         for question in std::mem::take(&mut self.questions) {
+            if question.asker != node {
+                waiting.push(question);
+                continue;
+            }
             match question.answer.try_recv() {
                 Err(mpsc::TryRecvError::Empty) => waiting.push(question),
                 Err(mpsc::TryRecvError::Disconnected) | Ok(Err(_)) => {}

@@ -1,7 +1,7 @@
 //! The chain that is simulated, and how its nodes are made.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     fmt,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -103,6 +103,8 @@ pub(super) struct World {
     rewards: Arc<Rewards>,
     rule: Arc<dyn RewardRule>,
     verifier: Arc<dyn Verifier>,
+    /// Verifies what validators sign.
+    statements: Arc<dyn Verifier>,
     objects: BTreeMap<NodeIndex, Arc<MemoryObjects>>,
 }
 
@@ -140,9 +142,10 @@ impl World {
             Some(Bug::DoubleFees) => Arc::new(DoubleFees(rewards.clone())),
             _ => rewards.clone(),
         };
+        let statements: Arc<dyn Verifier> = Arc::new(RememberingVerifier::default());
         let verifier: Arc<dyn Verifier> = match bug {
             Some(Bug::ForgottenSignatures) => Arc::new(ForgottenSignatures),
-            _ => Arc::new(RememberingVerifier::default()),
+            _ => statements.clone(),
         };
         let identities = Identities::new(application).expect("the parameters are in order");
         let executor = Contracts::new(ledger, vec![Arc::new(Records), Arc::new(identities)]);
@@ -158,6 +161,7 @@ impl World {
             rewards,
             rule,
             verifier,
+            statements,
             objects: gateways.iter().map(|node| (*node, Arc::default())).collect(),
         }
     }
@@ -253,7 +257,7 @@ impl World {
             Consensus::Bft => {
                 let signer = Box::new(validator(node));
                 let engine = if makes { Bft::validator(&self.genesis, signer) } else { Bft::follower(&self.genesis) };
-                Box::new(engine.expect("the parameters are in order"))
+                Box::new(engine.expect("the parameters are in order").with_verifier(self.statements.clone()))
             }
             Consensus::Own(own) => (own.engine)(node, &self.genesis),
         }
@@ -348,7 +352,7 @@ type Claim = ([u8; 32], Hash, [u8; 64]);
 
 /// Verifies each claim once for all nodes: the outcome depends on nothing else.
 #[derive(Default)]
-struct RememberingVerifier(Mutex<BTreeMap<Claim, bool>>);
+struct RememberingVerifier(Mutex<HashMap<Claim, bool>>);
 
 impl RememberingVerifier {
     fn holds(&self, claim: &SignatureClaim) -> bool {
