@@ -211,3 +211,50 @@ fn the_same_world_runs_the_same_way_twice() {
     };
     assert_eq!(run(), run());
 }
+
+/// Lets one node after the other say something, and demands that it reaches everybody. Returns how often anything was brought to anybody.
+fn say_in_turn(world: &mut World, names: std::ops::Range<usize>) -> usize {
+    let before: usize = world.nodes.iter().flat_map(|node| node.chain.heard.values()).sum();
+    for number in names.clone() {
+        let (maker, now) = (number % world.nodes.len(), world.now);
+        world.nodes[maker].say(now, &number.to_le_bytes());
+        world.run(1_500);
+        for (index, node) in world.nodes.iter().enumerate().filter(|(index, _)| *index != maker) {
+            assert!(node.chain.heard.contains_key(&number.to_le_bytes()[..]), "{index} has not heard {number}");
+        }
+    }
+    let after: usize = world.nodes.iter().flat_map(|node| node.chain.heard.values()).sum();
+    after - before
+}
+
+#[test]
+fn what_an_engine_says_is_brought_to_each_about_once() {
+    let mut world = World::new();
+    let names = ["a", "b", "c", "d", "e", "f"];
+    for (index, name) in names.iter().enumerate() {
+        world.add(name, &names[..index]);
+    }
+    world.run(3_000);
+    let first = say_in_turn(&mut world, 0..6);
+    let later = say_in_turn(&mut world, 30..60);
+    assert!(first > 2 * 6 * 5, "at first everybody brings everything: {first}");
+    assert!(later < 30 * 5 * 11 / 10, "five of six need it: {later}");
+    for node in &world.nodes {
+        assert_eq!(node.was_penalised(), []);
+    }
+}
+
+#[test]
+fn what_an_engine_says_reaches_those_who_lost_who_brought_it() {
+    let mut world = World::new();
+    let names = ["a", "b", "c", "d", "e", "f"];
+    for (index, name) in names.iter().enumerate() {
+        // Everybody knows the two before.
+        world.add(name, &names[index.saturating_sub(2)..index]);
+    }
+    world.run(3_000);
+    say_in_turn(&mut world, 0..30);
+    world.hub.sever(&peer_id("a"), &peer_id("b"));
+    world.hub.sever(&peer_id("c"), &peer_id("e"));
+    say_in_turn(&mut world, 30..60);
+}

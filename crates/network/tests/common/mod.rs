@@ -31,6 +31,10 @@ pub struct ToyChain {
     pub accepted: Vec<TxId>,
     /// How often the network handed over a transaction.
     pub deliveries: usize,
+    /// What engines said and this node has not looked at.
+    engine_inbox: Vec<Vec<u8>>,
+    /// How often each thing that an engine said was handed over.
+    pub heard: BTreeMap<Vec<u8>, usize>,
     /// Takes no transactions, as a full pool would.
     pub is_full: bool,
 }
@@ -47,6 +51,8 @@ impl ToyChain {
             pool: BTreeMap::new(),
             accepted: vec![],
             deliveries: 0,
+            engine_inbox: vec![],
+            heard: BTreeMap::new(),
             is_full: false,
         }
     }
@@ -212,6 +218,10 @@ impl Inbound for ToyChain {
         Verdict::Accepted(priority(&transaction))
     }
 
+    fn engine(&mut self, bytes: Vec<u8>) {
+        self.engine_inbox.push(bytes);
+    }
+
     /// Answers with the body reversed; is silent when asked to be.
     fn request(&mut self, _: &PeerId, body: &[u8]) -> Option<Vec<u8>> {
         (body != b"silence").then(|| body.iter().rev().copied().collect())
@@ -288,7 +298,21 @@ impl Node {
         let Some(event) = self.transport.poll(Duration::ZERO) else { return false };
         let actions = self.network.handle(now, event, &mut self.chain);
         self.perform(now, actions);
+        for bytes in std::mem::take(&mut self.chain.engine_inbox) {
+            let times = self.chain.heard.entry(bytes.clone()).or_default();
+            *times += 1;
+            if *times == 1 {
+                let actions = self.network.relay_engine(&bytes);
+                self.perform(now, actions);
+            }
+        }
         true
+    }
+
+    /// Lets this node's engine say something.
+    pub fn say(&mut self, now: Millis, bytes: &[u8]) {
+        let actions = self.network.broadcast_engine(bytes);
+        self.perform(now, actions);
     }
 
     /// Puts a transaction into the pool and announces it, as a wallet of this node would.
