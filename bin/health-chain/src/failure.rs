@@ -88,6 +88,12 @@ pub(crate) enum Failure {
     /// The wallet made no transaction.
     #[error("nothing was sent")]
     Payment(#[source] WalletError),
+    /// The wallet has not coins enough.
+    #[error("{needed} are needed, the fee included, and the wallet can spend {available}")]
+    TooFewCoins { needed: String, available: String },
+    /// Less than a vote costs.
+    #[error("one vote costs {unit}, and {amount} buy none")]
+    BelowUnit { amount: String, unit: String },
     /// The node refused a transaction.
     #[error("the node has not taken the transaction")]
     NotTaken(#[source] SubmitError),
@@ -242,6 +248,9 @@ impl Failure {
             }
             Self::NoNode(path) => {
                 format!("start it, and leave it running: health-chain --dir {} run", path.display())
+            }
+            Self::TooFewCoins { .. } => {
+                "have somebody pay to what `wallet address` prints, or wait for the next block".into()
             }
             Self::NoName => "say what it is called: --name".into(),
             Self::Council(CouncilError::Sequence { .. }) => {

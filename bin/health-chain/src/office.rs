@@ -3,7 +3,7 @@
 use health_chain::{
     application::{
         node::Node,
-        wallet::{Spending, Wallet},
+        wallet::{Spending, Wallet, WalletError},
     },
     consensus::{Chain, ports::BlockContext},
     data::{Amount, SecretKey, Transaction, TxId, ports::StateView},
@@ -117,11 +117,11 @@ impl<'a> Office<'a> {
         })?)
     }
 
-    /// Has `make` make a transaction of the wallet's coins, and sends it.
+    /// Has `make` make a transaction with the wallet's coins.
     pub(crate) fn pay<R: Send + 'static>(
         &self,
         fee: Option<&str>,
-        make: impl FnOnce(&mut Wallet, &Spending<'_>) -> Result<R, Failure> + Send + 'static,
+        make: impl FnOnce(&mut Wallet, &Spending<'_>) -> Result<R, WalletError> + Send + 'static,
     ) -> Result<R, Failure> {
         let parameters = self.rules.incentive.clone();
         let rule = parameters.token(parameters.fee_token).expect("the chain's rules were checked");
@@ -133,6 +133,21 @@ impl<'a> Office<'a> {
         self.look_ahead(move |view, context| {
             make(&mut wallet, &Spending { view, parameters: &parameters, context, fee })
         })?
+        .map_err(|error| self.unpaid(error))
+    }
+
+    /// What is missing, in words of the token.
+    fn unpaid(&self, error: WalletError) -> Failure {
+        match error {
+            WalletError::Insufficient { token, needed, available } => match self.rules.incentive.token(token) {
+                Some(rule) => Failure::TooFewCoins {
+                    needed: wallet::amount_of(rule, needed),
+                    available: wallet::amount_of(rule, available),
+                },
+                None => Failure::Payment(error),
+            },
+            error => Failure::Payment(error),
+        }
     }
 
     /// Sends a transaction.

@@ -8,7 +8,7 @@ use health_chain::{
         payload::Payload,
     },
     data::{
-        ChainId, Hash, Transaction,
+        ChainId, Hash, PublicKey, Transaction,
         codec::{self, CodecError, Wire},
     },
 };
@@ -34,6 +34,15 @@ pub(crate) enum PaperError {
     /// The digits are no paper.
     #[error("the paper is damaged")]
     Malformed(#[from] CodecError),
+    /// One institution asks for a seat, and another one to be in the registry.
+    #[error("the seat and the place in the registry are asked for different institutions or keys")]
+    TwoInstitutions,
+    /// Whoever asks does not hold the key.
+    #[error("who asks for a seat with the key {key} has not signed with it")]
+    NotSigned {
+        /// The key.
+        key: PublicKey,
+    },
 }
 
 impl Wire for Paper {
@@ -119,7 +128,21 @@ impl Paper {
     pub(crate) fn from_file(text: &str) -> Result<Self, PaperError> {
         let digits: String = text.lines().map(str::trim).filter(|line| !line.starts_with('#')).collect();
         let bytes = hex::decode(digits).map_err(|_| PaperError::Digits)?;
-        Ok(codec::decode(&bytes)?)
+        let paper: Self = codec::decode(&bytes)?;
+        paper.check()?;
+        Ok(paper)
+    }
+
+    /// What nobody should be asked to vote on: members read the seat's part, and sign all of it.
+    fn check(&self) -> Result<(), PaperError> {
+        let Self::Admit { register, admit } = self else { return Ok(()) };
+        if let Some(Register { chain, key, .. }) = register
+            && (*chain, *key, InstitutionId::of(chain, key)) != (admit.chain, admit.key, admit.institution)
+        {
+            return Err(PaperError::TwoInstitutions);
+        }
+        let is_signed = admit.key.verify(&admit.message(), &admit.possession).is_ok();
+        if is_signed { Ok(()) } else { Err(PaperError::NotSigned { key: admit.key }) }
     }
 }
 
@@ -147,5 +170,23 @@ mod tests {
         assert_eq!(Paper::from_file(&text), Ok(paper));
         assert_eq!(Paper::from_file("# nothing\nbut words"), Err(PaperError::Digits));
         assert!(matches!(Paper::from_file(&text[..text.len() - 3]), Err(PaperError::Malformed(_))));
+    }
+
+    #[test]
+    fn nobody_asks_for_two_institutions_or_with_somebody_elses_key() {
+        let chain = ChainId::default();
+        let [key, other] = [7, 8].map(|seed| SecretKey::from_bytes(&[seed; 32]).unwrap());
+        let admit = |institution: &SecretKey| {
+            let institution = InstitutionId::of(&chain, &institution.public_key());
+            Box::new(Admit::sign(chain, 1, institution, 1, &key, &[0; 32]).unwrap())
+        };
+        let register = |key: &SecretKey| Some(Register::sign(chain, "fifth", key, &[0; 32]).unwrap());
+        let read = |register, admit| Paper::from_file(&Paper::Admit { register, admit }.to_file("")).map(drop);
+        assert_eq!(read(register(&key), admit(&key)), Ok(()));
+        assert_eq!(read(register(&other), admit(&key)), Err(PaperError::TwoInstitutions));
+        assert_eq!(read(register(&key), admit(&other)), Err(PaperError::TwoInstitutions));
+        let mut stronger = admit(&key);
+        stronger.power = 9;
+        assert_eq!(read(None, stronger), Err(PaperError::NotSigned { key: key.public_key() }));
     }
 }

@@ -29,6 +29,7 @@ fn founded() -> [Home; 4] {
     first.change_genesis(&[
         ("interval_millis = 1000", "interval_millis = 100"),
         ("propose_millis = 3000", "propose_millis = 500"),
+        ("rebroadcast_millis = 2000", "rebroadcast_millis = 300"),
         ("\nblocks = 10", "\nblocks = 4"),
     ]);
     let genesis = first.file("genesis.toml");

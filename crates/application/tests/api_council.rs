@@ -6,7 +6,7 @@ use std::sync::Arc;
 use health_chain_application::{
     council::{
         Admit, Ballot, Council, CouncilError, CouncilParameters, CouncilProgram, CouncilStake, Founder,
-        ParametersError, Remove, struck,
+        ParametersError, Remove, Seat, struck,
     },
     identities::{ApplicationParameters, Identities, InitialInstitution, InstitutionId, Retire},
     payload::Payload,
@@ -199,6 +199,27 @@ fn seats_are_for_institutions_of_the_registry_each_with_one() {
     retire.approvals = vec![approval.unwrap()];
     world.apply(&retire.transaction());
     assert_eq!(world.deciding(), [11, 13].map(public));
+}
+
+#[test]
+fn votes_are_those_of_seats_that_have_signed() {
+    let world = World::new();
+    let council = Council::read(&world.store).unwrap();
+    assert_eq!((council.power(), council.quorum()), (3, 3));
+    assert_eq!((council.position(&public(12)), council.position(&public(2))), (Some(1), None));
+    let admit = world.admit(1, 4, 3);
+    assert_eq!(council.votes(&admit.message(), &admit.ballots), 3);
+    assert_eq!(council.votes(&world.admit(2, 4, 3).message(), &admit.ballots), 0, "of another decision");
+    let mut ballots = admit.ballots.clone();
+    ballots[1].seat = 7;
+    ballots[2].signature = ballots[0].signature;
+    assert_eq!(council.votes(&admit.message(), &ballots), 1);
+    // The fewest votes that decide are more than two thirds, whatever the number.
+    for power in 1..=50 {
+        let seat = Seat { power, ..council.seats[0] };
+        let quorum = Council { seq: 0, seats: vec![seat] }.quorum();
+        assert!(quorum * 3 > u64::from(power) * 2 && (quorum - 1) * 3 <= u64::from(power) * 2, "{power}");
+    }
 }
 
 #[test]

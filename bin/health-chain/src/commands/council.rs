@@ -52,7 +52,7 @@ enum Command {
         #[arg(long)]
         name: Option<String>,
         /// How many votes to ask for.
-        #[arg(long, default_value_t = 1)]
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
         power: u32,
     },
     /// Propose, as a member, to take a seat away: writes a paper for the members to vote on, this one's vote included.
@@ -148,6 +148,10 @@ impl Chamber {
         if found != expected {
             return Err(CouncilError::Sequence { expected, found }.into());
         }
+        let may_sit = institution.as_ref().map_or(paper.register().is_some(), |known| known.retired_at.is_none());
+        if matches!(paper, Paper::Admit { .. }) && !may_sit {
+            return Err(CouncilError::NoInstitution { institution: id }.into());
+        }
         let (accreditors, threshold) = office.rules.accreditation();
         Ok(Self { context, council, institution, accreditors: accreditors.to_vec(), threshold: threshold.into() })
     }
@@ -179,6 +183,8 @@ impl Chamber {
     fn describe(&self, paper: &Paper) -> String {
         let known = self.institution.as_ref().map(|institution| institution.name.as_str());
         let name = known.or(paper.register().map(|register| register.name.as_str())).unwrap_or("unknown");
+        // Whoever asks has chosen it, and a terminal would obey it.
+        let name = name.escape_debug();
         let mut lines = vec![format!("decision {} of the council of chain {}", paper.seq(), self.context.chain)];
         match paper {
             Paper::Admit { admit, .. } => lines.push(format!("a seat with {} votes for: {name}", admit.power)),
@@ -291,7 +297,7 @@ fn show(office: &Office<'_>, json: bool, out: &mut impl Write) -> Result<(), Fai
     writeln!(out, "votes             {power}, of which {quorum} decide")?;
     for SeatEntry { name, institution, key, power } in seats {
         writeln!(out, "{key}  votes {power}")?;
-        writeln!(out, "    {name}, institution {institution}")?;
+        writeln!(out, "    {}, institution {institution}", name.escape_debug())?;
     }
     Ok(())
 }

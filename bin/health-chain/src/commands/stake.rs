@@ -46,10 +46,13 @@ pub(crate) struct Validators {
 pub(crate) fn bond(office: &Office<'_>, options: Bond, out: &mut impl Write) -> Result<(), Failure> {
     let (stake, rule) = stake_of(office)?;
     let amount = text::in_minor_units(&options.amount, rule.decimals)?;
+    if amount < stake.unit {
+        return Err(Failure::BelowUnit { amount: amount_of(rule, amount), unit: amount_of(rule, stake.unit) });
+    }
     let owner = office.owner()?;
     let key = owner.public_key();
     let bond = office.pay(options.fee.as_deref(), move |wallet, spending| {
-        wallet.bond(&owner, amount, &stake, spending, &mut SystemEntropy).map_err(Failure::Payment)
+        wallet.bond(&owner, amount, &stake, spending, &mut SystemEntropy)
     })?;
     let id = office.submit(bond)?;
     writeln!(out, "bonded {} behind {key} in transaction {id}", amount_of(rule, amount))?;
@@ -65,10 +68,9 @@ pub(crate) fn unbond(office: &Office<'_>, options: Unbond, out: &mut impl Write)
     };
     let key = office.owner()?.public_key();
     let (unbond, amount) = office.pay(options.fee.as_deref(), move |wallet, spending| {
-        let bonded = incentive::Bond::read(spending.view, &key).map_err(Failure::State)?.map(|bond| bond.amount);
+        let bonded = incentive::Bond::read(spending.view, &key)?.map(|bond| bond.amount);
         let amount = amount.or(bonded).unwrap_or_default();
-        let unbond = wallet.unbond(&key, amount, spending, &mut SystemEntropy).map_err(Failure::Payment)?;
-        Ok((unbond, amount))
+        Ok((wallet.unbond(&key, amount, spending, &mut SystemEntropy)?, amount))
     })?;
     let id = office.submit(unbond)?;
     writeln!(out, "gave notice of {} in transaction {id}", amount_of(rule, amount))?;

@@ -72,7 +72,7 @@ pub(crate) fn carry_out(office: &Office<'_>, command: Command, out: &mut impl Wr
             let output = Output { token: rule.token, amount, lock: SingleKey::lock(&to.0) };
             let payment = office.pay(fee.as_deref(), move |wallet, spending| {
                 let mut payment = Wallet::payment(vec![output]);
-                wallet.fund(&mut payment, spending, &mut SystemEntropy).map_err(Failure::Payment)?;
+                wallet.fund(&mut payment, spending, &mut SystemEntropy)?;
                 Ok(payment)
             })?;
             let id = office.submit(payment)?;
