@@ -41,6 +41,8 @@ pub(crate) fn run(folder: &Folder, options: Options) -> Result<(), Failure> {
     let mut config: Config = folder::read_toml(&folder.config())?;
     config.connect.extend(options.connect);
     let site = compose::start(folder, &config, options.mine)?;
+    // Before anybody is told that the node is up.
+    let counter = Counter::open(folder)?;
     let events = site.node.events()?;
     let status = site.node.status()?;
     info!(chain = %status.chain, height = status.height.0, tip = %status.tip, "chain opened");
@@ -49,7 +51,6 @@ pub(crate) fn run(folder: &Folder, options: Options) -> Result<(), Failure> {
     if options.mine {
         node.mine(site.payout)?;
     }
-    let counter = Counter::open(folder)?;
     let mut reporter = Reporter::new(&config);
     while !interrupt.is_raised() {
         match events.recv_timeout(PATIENCE) {
