@@ -1,4 +1,4 @@
-//! The whole network under seeds: every fault, every checker, each engine. By default as many seeds as a minute holds; more, longer ones, or
+//! The whole network under seeds: every fault, every checker, each engine. By default as many seeds as half a minute holds; more, longer ones, or
 //! one again:
 //!
 //! | variable | what it says |
@@ -25,10 +25,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use health_chain_testkit::sim::{self, Broken, Bug, Counts, Options, Report, fault};
+use health_chain_testkit::sim::{self, Broken, Bug, Counts, Fault, Options, Report, fault};
 
 /// How long the seeds of one engine may take where nobody asks for a number.
-const BUDGET: Duration = Duration::from_secs(40);
+const BUDGET: Duration = Duration::from_secs(30);
 /// Fewer seeds than this would not show every fault.
 const MIN_SEEDS: u64 = 4;
 /// Of many seeds, how many lie between two lines that say how far they are.
@@ -48,6 +48,7 @@ fn bug() -> Option<Bug> {
         (cfg!(feature = "bug-late-denial"), Bug::LateDenial),
         (cfg!(feature = "bug-forgotten-journal"), Bug::ForgottenJournal),
         (cfg!(feature = "bug-blind-vote"), Bug::BlindVote),
+        (cfg!(feature = "bug-forgotten-evidence"), Bug::ForgottenEvidence),
     ];
     bugs.into_iter().find(|(is_wanted, _)| *is_wanted).map(|(_, bug)| bug)
 }
@@ -122,7 +123,7 @@ fn seeds(test: &str, options: &Options) {
     }
     println!(
         "  height {}, blocks made {}, undone {}, deepest {}, frames {}, signed {}, withdrawals acknowledged {}, \
-         reads permitted {}, accusations {}, refused {refused:?}",
+         reads permitted {}, accusations {}, answered {}, refused {refused:?}",
         sum(|report| report.activity.height.0.into()),
         sum(|report| report.activity.made),
         sum(|report| report.activity.undone),
@@ -132,12 +133,15 @@ fn seeds(test: &str, options: &Options) {
         sum(|report| report.activity.acknowledged),
         sum(|report| report.activity.permitted),
         sum(|report| report.activity.accusations),
+        sum(|report| report.activity.answered),
     );
     if count.is_none_or(|count| count >= MIN_SEEDS) {
         assert_eq!(fault::silent(&options.faults, &faults), [], "{test}: enabled, and never fired");
         assert!(sum(|report| report.activity.permitted) > 0, "{test}: who reads nothing tests no refusal");
         assert!(refused.contains_key("access-withdrawn"), "{test}: no withdrawal was tested");
         assert!(sum(|report| report.activity.acknowledged) > 0, "{test}: no withdrawal was acknowledged");
+        let lies = options.faults.contains(&Fault::DoubleVote);
+        assert!(!lies || sum(|report| report.activity.answered) > 0, "{test}: nobody answered for a lie");
     }
 }
 
@@ -157,8 +161,13 @@ fn under_agreement() {
 }
 
 #[test]
+fn under_stake() {
+    seeds("under_stake", &Options::pos());
+}
+
+#[test]
 fn the_same_seed_is_the_same_run() {
-    for options in [Options::default(), Options::proof_of_work(), Options::bft()] {
+    for options in [Options::default(), Options::proof_of_work(), Options::bft(), Options::pos()] {
         let options = Options { hostile_millis: 10 * 60_000, healed_millis: 0, ..options };
         let first = sim::run(&options, 42).unwrap();
         assert_eq!(sim::run(&options, 42).unwrap(), first);

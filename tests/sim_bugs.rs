@@ -32,7 +32,9 @@ fn a_store_that_acknowledges_before_it_is_durable() {
 #[test]
 fn an_undo_that_forgets_a_table() {
     let base = Options { healed_millis: 0, interval_seconds: 10, ..Options::proof_of_work() };
-    let rule = caught(Bug::ForgottenUndo, &options(base, &[Fault::Halves]));
+    // In halves almost from the start, so that the one mint is among what comes undone.
+    let options = Options { fault_millis: 1_000, ..options(base, &[Fault::Halves]) };
+    let rule = caught(Bug::ForgottenUndo, &options);
     assert!(matches!(rule, Broken::Supply { .. }), "{rule}");
 }
 
@@ -68,6 +70,16 @@ fn a_validator_without_a_journal() {
 /// They decide on what no chain takes, and stand still.
 #[test]
 fn validators_that_vote_for_whatever_is_proposed() {
-    let rule = caught(Bug::BlindVote, &options(Options::bft(), &[Fault::FalseProposal]));
+    let base = Options { interval_seconds: 10, ..Options::bft() };
+    let rule = caught(Bug::BlindVote, &options(base, &[Fault::FalseProposal]));
     assert!(matches!(rule, Broken::Progress { .. }), "{rule}");
+}
+
+/// Everybody has proof, and no block takes it.
+#[test]
+fn a_chain_without_a_judge() {
+    for base in [Options::bft(), Options::pos()] {
+        let rule = caught(Bug::ForgottenEvidence, &options(base, &[Fault::DoubleVote]));
+        assert!(matches!(rule, Broken::Impunity { .. }), "{rule}");
+    }
 }

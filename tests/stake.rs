@@ -21,22 +21,23 @@ use health_chain::{
         node::{Node, NodeBuilder},
     },
     consensus::{
-        ConsensusParameters, Epochs, Founding, Validator, Weight,
-        ports::{Action, Ancestry, Engine, ExecuteError, Finality, Input, SealError, StakeView},
+        ConsensusParameters, Epochs,
+        ports::{Action, Engine, StakeView},
         validators::validators_at,
     },
     consensus_bft::{Bft, BftParameters, Claim, Equivocation, Signed, Statement, statements, vote_message},
     consensus_pos::{PosParameters, ProofOfStake},
     contract::{Contracts, Scripts, ports::Program},
     data::{
-        Amount, ChainId, Genesis, Header, Height, Input as Spent, Millis, PublicKey, SecretKey, Timestamp, Witness,
-        ports::StateView, sha256, state::MemoryStore,
+        Amount, ChainId, Genesis, Height, Input as Spent, PublicKey, SecretKey, Timestamp, Witness, ports::StateView,
+        sha256, state::MemoryStore,
     },
     incentive::{
         Bond, BondedStake, Ledger, Rewards, StakeParameters, kinds::EVIDENCE, stake::Deposit, supply, supply::audit,
     },
     network::{Address, MemoryHub, PeerId},
 };
+use health_chain_testkit::SteeredEngine;
 
 use crate::common::{OWNER, START, TOKEN, incentive, key, mint, point, public, sign_spend};
 
@@ -50,69 +51,32 @@ const STAKE: StakeParameters =
 const BONDED: u64 = 100;
 
 /// A validator that also says the opposite of every vote, once it is told to.
-struct Liar {
-    engine: Box<dyn Engine>,
-    key: SecretKey,
-    chain: ChainId,
-    lies: Arc<AtomicBool>,
-}
-
-impl Liar {
-    fn opposite(&self, said: &Signed) -> Option<Vec<u8>> {
-        let claim = match said.statement.claim {
-            Claim::Prevote(Some(_)) => Claim::Prevote(None),
-            Claim::Precommit(Some(_)) => Claim::Precommit(None),
-            _ => return None,
-        };
-        let statement = Statement { claim, ..said.statement };
-        let signature = self.key.sign(&statement.message(self.chain), &[0; 32]);
-        Some(vote_message(Signed { statement, signature, ..*said }))
-    }
-}
-
-impl Engine for Liar {
-    fn name(&self) -> &'static str {
-        self.engine.name()
-    }
-
-    fn finality(&self) -> Finality {
-        self.engine.finality()
-    }
-
-    fn check_seal(&self, header: &Header, branch: &dyn Ancestry) -> Result<(), SealError> {
-        self.engine.check_seal(header, branch)
-    }
-
-    fn weight(&self, header: &Header) -> Weight {
-        self.engine.weight(header)
-    }
-
-    fn founding(&self) -> Option<Founding> {
-        self.engine.founding()
-    }
-
-    fn succession(
-        &self,
-        header: &Header,
-        branch: &dyn Ancestry,
-        state: &dyn StateView,
-    ) -> Result<Option<Vec<Validator>>, ExecuteError> {
-        self.engine.succession(header, branch, state)
-    }
-
-    fn step(&mut self, now: Millis, input: Input<'_>) -> Vec<Action> {
-        let mut actions = self.engine.step(now, input);
-        if self.lies.load(Ordering::Relaxed) {
-            let own = self.key.public_key();
+fn liar(engine: Box<dyn Engine>, key: SecretKey, chain: ChainId, lies: Arc<AtomicBool>) -> Box<dyn Engine> {
+    let own = key.public_key();
+    Box::new(SteeredEngine::new(engine, move |engine, now, input| {
+        let mut actions = engine.step(now, input);
+        if lies.load(Ordering::Relaxed) {
             let said = actions.iter().filter_map(|action| match action {
                 Action::Broadcast(bytes) => statements(bytes).into_iter().find(|signed| signed.validator == own),
                 _ => None,
             });
-            let lies: Vec<Action> = said.filter_map(|said| self.opposite(&said)).map(Action::Broadcast).collect();
+            let lies: Vec<Action> =
+                said.filter_map(|said| opposite(&said, &key, chain)).map(Action::Broadcast).collect();
             actions.extend(lies);
         }
         actions
-    }
+    }))
+}
+
+fn opposite(said: &Signed, key: &SecretKey, chain: ChainId) -> Option<Vec<u8>> {
+    let claim = match said.statement.claim {
+        Claim::Prevote(Some(_)) => Claim::Prevote(None),
+        Claim::Precommit(Some(_)) => Claim::Precommit(None),
+        _ => return None,
+    };
+    let statement = Statement { claim, ..said.statement };
+    let signature = key.sign(&statement.message(chain), &[0; 32]);
+    Some(vote_message(Signed { statement, signature, ..*said }))
 }
 
 /// A chain of four validators, one of them a liar to be.
@@ -188,7 +152,7 @@ impl World {
         };
         if seed == LIAR {
             let (chain, lies) = (self.genesis.chain_id(), Arc::clone(lies));
-            return Box::new(Liar { engine, key: key(seed), chain, lies });
+            return liar(engine, key(seed), chain, lies);
         }
         engine
     }

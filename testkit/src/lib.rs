@@ -2,3 +2,6 @@
 
 pub mod conformance;
 pub mod sim;
+mod steered;
+
+pub use steered::{Steer, SteeredEngine};

@@ -16,15 +16,19 @@
 //!
 //! [`SteppedNode`]: health_chain::application::node::SteppedNode
 
+mod account;
 mod bug;
 mod byzantine;
 mod check;
+mod consensus;
 mod disk;
 mod fabric;
 pub mod fault;
+mod miner;
 mod payments;
 mod random;
 mod run;
+mod stake;
 mod trace;
 mod users;
 mod watch;
@@ -32,15 +36,15 @@ mod world;
 
 use std::collections::BTreeMap;
 
-use health_chain::data::{Hash, Height, PublicKey, TxId};
+use health_chain::data::{Amount, Hash, Height, PublicKey, TxId};
 use thiserror::Error;
 
 pub use self::{
     bug::Bug,
+    consensus::{Consensus, MakeEngine, OwnEngine},
     fault::{Counts, Fault},
     random::Random,
     watch::{Signed, Watcher},
-    world::{Consensus, MakeEngine, OwnEngine},
 };
 
 /// Everything that can be chosen about a run.
@@ -125,6 +129,11 @@ impl Options {
         Self { settled_blocks: 1, ..Self::under(Consensus::Bft) }
     }
 
+    /// The default, with validators whose stake decides.
+    pub fn pos() -> Self {
+        Self { settled_blocks: 1, ..Self::under(Consensus::Pos) }
+    }
+
     fn under(consensus: Consensus) -> Self {
         Self { faults: Fault::all_under(&consensus), consensus, ..Self::default() }
     }
@@ -193,6 +202,8 @@ pub struct Activity {
     pub bans: usize,
     /// Proofs that honest nodes gave of a validator's misconduct.
     pub accusations: u64,
+    /// Validators that have answered for theirs on the chain.
+    pub answered: u64,
     /// The most transactions that waited at one honest node.
     pub peak_waiting: usize,
     /// The most bytes that were under way in one direction of one link.
@@ -292,6 +303,37 @@ pub enum Broken {
     /// A validator contradicted itself, and nobody has proof of it.
     #[error("evidence: nobody has proof against the validator that contradicts itself")]
     Evidence,
+    /// A validator contradicted itself, honest nodes had proof of it, and it did not answer for it on the chain: with its stake where stake
+    /// decides, and with its seat in a council.
+    ///
+    /// Evidence has to be on the chain three blocks, at most, after an honest node first had it. What waits for the chain is in the
+    /// memory of nodes, and goes from one to the next, so this can't hold while they don't hear each other: the three blocks are
+    /// counted from the last moment at which the network was in parts, an honest node was dead, or connections did not lead from each of
+    /// them to all others; and nothing is demanded once all that had evidence have died, or it is too old to be answered for. Under
+    /// proof of stake, what is known before anything is bonded for the offender does not count.
+    #[error(
+        "impunity: at height {known:?} everybody could know that {offender} contradicted itself, and at {height:?} of node {node} it has not answered"
+    )]
+    Impunity {
+        /// Where it has not.
+        node: usize,
+        /// Who.
+        offender: PublicKey,
+        /// How far the chain was when the three blocks began.
+        known: Height,
+        /// How far the node is.
+        height: Height,
+    },
+    /// An offender has lost another part of its stake than the chain demands.
+    #[error("penalty: {offender} has {left} left of its stake, and should have {due}")]
+    Penalty {
+        /// Who.
+        offender: PublicKey,
+        /// What is left.
+        left: Amount,
+        /// What should be.
+        due: Amount,
+    },
     /// Long after healing, validators needed more rounds than they should.
     #[error("rounds: after healing, height {height:?} took {rounds} rounds")]
     Rounds {

@@ -5,16 +5,19 @@ use std::sync::Arc;
 use health_chain::{
     application::{gateway::Gateway, node::Service},
     consensus::{
-        Chain, Founding, Validator, Weight,
-        ports::{Action, Ancestry, BlockContext, Engine, ExecuteError, Finality, Input, RewardRule, SealError},
+        Chain,
+        ports::{Action, BlockContext, Engine, EvidenceCheck, ExecuteError, Input, NoEvidence, RewardRule},
     },
+    consensus_bft::Equivocation,
     data::{
-        Amount, Block, Header, Millis, Transaction,
-        ports::{FalseClaim, SignatureClaim, StateView, StoreError, Verifier},
+        Amount, Block, Millis, Transaction,
+        ports::{FalseClaim, SignatureClaim, StoreError, Verifier},
         state::Overlay,
     },
     network::PeerId,
 };
+
+use crate::SteeredEngine;
 
 /// A bug that all nodes of a run have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +36,8 @@ pub enum Bug {
     ForgottenJournal,
     /// A validator votes for whatever is proposed.
     BlindVote,
+    /// The chain was put together without a judge: evidence is refused, whatever it proves.
+    ForgottenEvidence,
 }
 
 /// [`Bug::DoubleFees`].
@@ -59,52 +64,27 @@ impl Verifier for ForgottenSignatures {
     }
 }
 
-/// [`Bug::ForgottenJournal`] and [`Bug::BlindVote`].
-pub(super) struct FaultyEngine {
-    pub(super) engine: Box<dyn Engine>,
-    pub(super) bug: Bug,
+/// The engine with [`Bug::ForgottenJournal`] or [`Bug::BlindVote`]; other bugs are not its own.
+pub(super) fn engine_with(bug: Bug, engine: Box<dyn Engine>) -> Box<dyn Engine> {
+    match bug {
+        Bug::ForgottenJournal => Box::new(SteeredEngine::new(engine, |engine, now, input| {
+            let mut actions = engine.step(now, input);
+            actions.retain(|action| !matches!(action, Action::Persist(_)));
+            actions
+        })),
+        Bug::BlindVote => Box::new(SteeredEngine::new(engine, |engine, now, input| match input {
+            Input::Judged { id, .. } => engine.step(now, Input::Judged { id, is_valid: true }),
+            input => engine.step(now, input),
+        })),
+        _ => engine,
+    }
 }
 
-impl Engine for FaultyEngine {
-    fn name(&self) -> &'static str {
-        self.engine.name()
-    }
-
-    fn finality(&self) -> Finality {
-        self.engine.finality()
-    }
-
-    fn check_seal(&self, header: &Header, branch: &dyn Ancestry) -> Result<(), SealError> {
-        self.engine.check_seal(header, branch)
-    }
-
-    fn weight(&self, header: &Header) -> Weight {
-        self.engine.weight(header)
-    }
-
-    fn founding(&self) -> Option<Founding> {
-        self.engine.founding()
-    }
-
-    fn succession(
-        &self,
-        header: &Header,
-        branch: &dyn Ancestry,
-        state: &dyn StateView,
-    ) -> Result<Option<Vec<Validator>>, ExecuteError> {
-        self.engine.succession(header, branch, state)
-    }
-
-    fn step(&mut self, now: Millis, input: Input<'_>) -> Vec<Action> {
-        let input = match input {
-            Input::Judged { id, .. } if self.bug == Bug::BlindVote => Input::Judged { id, is_valid: true },
-            input => input,
-        };
-        let mut actions = self.engine.step(now, input);
-        if self.bug == Bug::ForgottenJournal {
-            actions.retain(|action| !matches!(action, Action::Persist(_)));
-        }
-        actions
+/// What evidence proves: nothing, under [`Bug::ForgottenEvidence`].
+pub(super) fn evidence_check(bug: Option<Bug>) -> Arc<dyn EvidenceCheck> {
+    match bug {
+        Some(Bug::ForgottenEvidence) => Arc::new(NoEvidence),
+        _ => Arc::new(Equivocation),
     }
 }
 

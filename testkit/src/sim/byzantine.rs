@@ -6,10 +6,10 @@ use health_chain::{
     consensus::Solo,
     consensus_bft::{Choice, Claim, Signed, Statement, proposal, proposal_message, statements, vote_message},
     data::{Block, BlockId, Body, ChainId, Hash, Height, SecretKey, Transaction, codec, ports::ScalarHasher, sha256},
-    network::{Item, Message, Priority, message::EncodedTransaction},
+    network::{Event, Item, Message, Priority, message::EncodedTransaction},
 };
 
-use super::{fabric::NodeIndex, fault::Fault, random::Random};
+use super::{fabric::NodeIndex, fault::Fault, miner::Miner, random::Random};
 
 /// How many frames a replaying peer remembers, and how many answers a lying validator.
 const REMEMBERED_FRAMES: usize = 256;
@@ -39,11 +39,40 @@ pub(super) struct Tamper {
     misspoken: BTreeMap<Hash, Option<Vec<u8>>>,
     /// Whether a block of the authority has a sibling.
     siblings: BTreeMap<BlockId, Option<Vec<u8>>>,
+    /// Whose strategy it is, where it is one.
+    miner: Option<Miner>,
+    /// A validator contradicts itself from this moment on.
+    lies_from: u64,
 }
 
 impl Tamper {
-    pub(super) fn new(fault: Fault, forger: Option<Forger>) -> Self {
-        Self { fault, forger, remembered: Vec::new(), misspoken: BTreeMap::new(), siblings: BTreeMap::new() }
+    pub(super) fn new(fault: Fault, forger: Option<Forger>, lies_from: u64) -> Self {
+        let (misspoken, siblings) = (BTreeMap::new(), BTreeMap::new());
+        Self { fault, forger, remembered: Vec::new(), misspoken, siblings, miner: Miner::of(fault), lies_from }
+    }
+
+    /// The miner whose strategy this carries out, if it is one's.
+    pub(super) const fn miner(&self) -> Option<&Miner> {
+        self.miner.as_ref()
+    }
+
+    /// What its node hears of `event`, if anything.
+    pub(super) fn hears(&self, event: Event) -> Option<Event> {
+        match &self.miner {
+            Some(miner) => miner.hears(event),
+            None => Some(event),
+        }
+    }
+
+    /// What leaves now that was kept back before.
+    pub(super) fn overdue(&self) -> Vec<(NodeIndex, Priority, Vec<u8>)> {
+        self.miner.as_ref().map(Miner::overdue).unwrap_or_default()
+    }
+
+    /// What has fired without anything being sent.
+    pub(super) fn take_fired(&self) -> Option<(Fault, u64)> {
+        let fired = self.miner.as_ref().map_or(0, Miner::take_fired);
+        (fired > 0).then_some((self.fault, fired))
     }
 
     /// What leaves instead of `frame`, and what has fired how often.
@@ -52,9 +81,18 @@ impl Tamper {
         to: NodeIndex,
         priority: Priority,
         frame: Vec<u8>,
+        now: u64,
         random: &mut Random,
     ) -> (Vec<Outgoing>, BTreeMap<Fault, u64>) {
         let Ok(message) = Message::decode(&frame) else { return (vec![(priority, frame)], BTreeMap::new()) };
+        if let Some(miner) = &self.miner {
+            let said = miner.says(to, message);
+            let frames = said.map_or_else(
+                || vec![(priority, frame)],
+                |messages| messages.iter().map(|message| (priority, message.encode())).collect(),
+            );
+            return (frames, BTreeMap::new());
+        }
         let is_first = matches!(message, Message::Hello(_) | Message::Ready);
         let sent = match self.fault {
             Fault::Withhold => withhold(message),
@@ -62,6 +100,7 @@ impl Tamper {
             Fault::InvalidBlock => spoil_block(message, random),
             Fault::InvalidTransaction => spoil_transactions(message, random),
             Fault::Replay if !is_first => return self.replay(priority, frame, random),
+            Fault::DoubleVote if now < self.lies_from => None,
             Fault::DoubleVote | Fault::SilentValidator | Fault::FalseProposal => self.misspeak(to, message),
             Fault::Equivocation => return self.equivocate(to, priority, frame, message, random),
             _ => None,

@@ -4,9 +4,13 @@ use std::collections::{BTreeMap, btree_map::Entry};
 
 use health_chain::{
     application::{node::SteppedNode, records},
-    consensus_bft::Certificate,
-    data::{BlockId, Height, Kind, Millis, state::state_hash},
-    incentive::supply,
+    consensus::{
+        ports::{EvidenceCheck, Offence},
+        validators::{self, validators_at},
+    },
+    consensus_bft::{Certificate, Equivocation, Successors},
+    data::{BlockId, Height, Kind, Millis, Transaction, state::state_hash},
+    incentive::{kinds::EVIDENCE, supply},
 };
 
 use super::{Broken, Fault, fabric::peer, run::Simulation, world::START};
@@ -83,9 +87,15 @@ impl Checks {
                 Entry::Vacant(first) => {
                     first.insert(found);
                     let block = chain.block(&found).expect("memory can be read").expect("what is settled is here");
-                    let of_users = block.transactions().iter().filter(|one| one.kind != Kind::COINBASE);
-                    if let Some(id) = of_users.map(|one| one.id()).find(|id| !simulation.signed.contains(id)) {
-                        return Err(Broken::Authenticity { node, id });
+                    for transaction in block.transactions() {
+                        let id = transaction.id();
+                        match transaction.kind {
+                            Kind::COINBASE => {}
+                            // Whoever has proof may say so.
+                            EVIDENCE => check_evidence(simulation, node, transaction)?,
+                            _ if simulation.signed.contains(&id) => {}
+                            _ => return Err(Broken::Authenticity { node, id }),
+                        }
                     }
                 }
             }
@@ -139,19 +149,37 @@ impl Checks {
     }
 }
 
+/// What is on the chain as evidence proves something, and against somebody who did it.
+fn check_evidence(simulation: &Simulation<'_>, node: usize, transaction: &Transaction) -> Result<(), Broken> {
+    let chain = simulation.world.genesis.chain_id();
+    match Equivocation.offence(&transaction.payload, chain) {
+        Ok(Offence { offender, .. }) if simulation.world.contradicts_itself(&offender) => Ok(()),
+        Ok(Offence { offender: accused, .. }) => Err(Broken::Accusation { by: node, accused }),
+        Err(_) => Err(Broken::Authenticity { node, id: transaction.id() }),
+    }
+}
+
 /// In the second half of the healed time validators know each other again, and decide within a few rounds.
 fn decided_soon(simulation: &Simulation<'_>) -> Result<(), Broken> {
-    let (options, validators) = (simulation.options, simulation.world.validators());
-    let Some((_, running)) = honest(simulation).next().filter(|_| validators > 0) else { return Ok(()) };
+    let options = simulation.options;
+    let has_validators = options.consensus.has_validators();
+    let Some((_, running)) = honest(simulation).next().filter(|_| has_validators) else { return Ok(()) };
     let known_again = Millis(Millis::from(START).0 + options.hostile_millis + options.healed_millis / 2).timestamp();
     let chain = running.chain();
+    let epochs = validators::epochs(chain.state()).expect("memory can be read").expect("there are validators");
     for height in (1..=chain.tip().height.0).rev().map(Height) {
         let id = chain.block_id_at(height).expect("every height up to the tip has a block");
         let header = chain.header(&id).expect("a block has a header");
         if header.time < known_again {
             break;
         }
-        let certificate = Certificate::from_bytes(&header.seal, validators).expect("the chain has checked it");
+        let set = validators_at(chain.state(), height).expect("memory can be read");
+        let count = set.expect("those of late are known").len();
+        let seal = match Successors::split(&header.seal) {
+            Ok((_, rest)) if epochs.is_last(height) => rest,
+            _ => &header.seal,
+        };
+        let certificate = Certificate::from_bytes(seal, count).expect("the chain has checked it");
         if certificate.round >= MAX_ROUNDS {
             return Err(Broken::Rounds { height, rounds: certificate.round + 1 });
         }

@@ -14,7 +14,11 @@ use thiserror::Error;
 use super::{
     bug::Bug,
     fault::{Counts, Fault},
+    random::Random,
 };
+
+/// Where consensus keeps the engine's journal.
+const JOURNAL: Table = Table(10);
 
 /// A node's disk, shared by the node's store and the simulator.
 #[derive(Clone, Default)]
@@ -87,6 +91,24 @@ impl Disk {
     /// Whether the node has died in a commit.
     pub(super) fn is_dead(&self) -> bool {
         self.with(|inner| inner.is_dead)
+    }
+
+    /// Cuts the last record of the journal, as a validator's node left it, at a random byte. The store must be closed.
+    pub(super) fn tear(&self, random: &mut Random) {
+        self.with(|inner| {
+            let mut last = None;
+            let scanned = inner.image.scan(JOURNAL, &[], &mut |key, record| {
+                last = Some((key.to_vec(), record.to_vec()));
+                true
+            });
+            scanned.expect("memory can be read");
+            let Some((key, mut record)) = last.filter(|(_, record)| !record.is_empty()) else { return };
+            record.truncate(random.index(record.len()));
+            let mut changes = Changes::default();
+            changes.put(JOURNAL, key, record);
+            inner.image.commit(&changes).expect("memory takes it");
+            *inner.counts.entry(Fault::TornJournal).or_default() += 1;
+        });
     }
 
     /// What has fired since this was last asked.
@@ -200,6 +222,27 @@ mod tests {
         drop(store);
         assert!(has(&disk, b"unheard"));
         assert_eq!(disk.take_counts(), Counts::from([(Fault::LostWrite, 1), (Fault::UnheardWrite, 1)]));
+    }
+
+    #[test]
+    fn of_a_torn_record_the_beginning_is_left() {
+        let disk = Disk::default();
+        let mut random = Random::new(1);
+        disk.tear(&mut random);
+        assert!(disk.take_counts().is_empty(), "there is nothing to tear");
+        let mut store = disk.open();
+        for (key, record) in [(1_u8, b"first record"), (2, b"other record")] {
+            let mut changes = Changes::default();
+            changes.put(JOURNAL, [key], *record);
+            store.commit(&changes).expect("memory takes it");
+        }
+        drop(store);
+        disk.tear(&mut random);
+        let store = disk.open();
+        let record = |key: u8| store.get(JOURNAL, &[key]).expect("memory can be read").expect("it is there");
+        assert_eq!(record(1), b"first record");
+        assert!(record(2).len() < 12 && b"other record".starts_with(&record(2)));
+        assert_eq!(disk.take_counts(), Counts::from([(Fault::TornJournal, 1)]));
     }
 
     #[test]

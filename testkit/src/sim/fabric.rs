@@ -3,6 +3,7 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BinaryHeap, VecDeque},
+    iter,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicI64, AtomicU64, Ordering},
@@ -69,6 +70,8 @@ pub(super) enum Wake {
     Reader(usize),
     /// Somebody pays.
     Payer(usize),
+    /// Who bonds for a validator does something.
+    Owner(usize),
     /// The checkers look.
     Check,
     /// From now on there are no faults.
@@ -170,11 +173,14 @@ pub(super) struct Shared {
     addresses: BTreeMap<Address, NodeIndex>,
     searches: Vec<Option<Search>>,
     reports: Vec<Option<Arc<Report>>>,
-    mean_search_millis: f64,
+    /// How long each node searches at the easiest target, on average.
+    mean_search_millis: Vec<f64>,
 }
 
 impl Fabric {
-    pub(super) fn new(nodes: usize, start: Millis, random: Random, rules: LinkRules, mean_search_millis: f64) -> Self {
+    /// As many nodes as there are times in `mean_search_millis`.
+    pub(super) fn new(start: Millis, random: Random, rules: LinkRules, mean_search_millis: Vec<f64>) -> Self {
+        let nodes = mean_search_millis.len();
         let skews = (0..nodes).map(|_| AtomicI64::new(0)).collect();
         let clocks = Arc::new(Clocks { now: AtomicU64::new(start.0), skews });
         let shared = Shared {
@@ -388,6 +394,24 @@ impl Shared {
         }
     }
 
+    /// Whether nothing keeps the first `count` nodes from hearing each other: all of them run, no part of the network is cut off, and each reaches
+    /// every other over connections between them.
+    pub(super) fn is_calm(&self, count: usize) -> bool {
+        if self.partition != Partition::None || self.lives[..count].contains(&None) {
+            return false;
+        }
+        let mut reached = vec![0];
+        let mut looked_at = 0;
+        while let Some(one) = reached.get(looked_at).copied() {
+            let is_linked =
+                |other: &NodeIndex| self.links.get(&pair(one, *other)).is_some_and(|link| link.is_broken == [false; 2]);
+            let new: Vec<_> = (0..count).filter(|other| !reached.contains(other)).filter(is_linked).collect();
+            reached.extend(new);
+            looked_at += 1;
+        }
+        reached.len() == count
+    }
+
     fn is_open(&self, one: NodeIndex, other: NodeIndex) -> bool {
         self.reaches(one, other) && self.reaches(other, one)
     }
@@ -488,7 +512,7 @@ impl Transport for SimulatedTransport {
         self.fabric.with(|shared| {
             let to = shared.indexes.get(id).copied().ok_or(TransportError::NotConnected)?;
             let Some(tamper) = tamper else { return shared.send(from, to, priority, frame) };
-            let (frames, fired) = tamper.send(to, priority, frame, &mut shared.random);
+            let (frames, fired) = tamper.send(to, priority, frame, shared.now, &mut shared.random);
             for (fault, times) in fired {
                 *shared.counts.entry(fault).or_default() += times;
             }
@@ -508,7 +532,18 @@ impl Transport for SimulatedTransport {
 
     /// Never waits.
     fn poll(&mut self, _: Duration) -> Option<Event> {
-        self.fabric.with(|shared| shared.inboxes[self.node].pop_front())
+        let node = self.node;
+        self.fabric.with(|shared| {
+            let Some(tamper) = &self.tamper else { return shared.inboxes[node].pop_front() };
+            for (to, priority, frame) in tamper.overdue() {
+                // Who has left since hears of it from others.
+                let _ = shared.send(node, to, priority, frame);
+            }
+            if let Some((fault, times)) = tamper.take_fired() {
+                *shared.counts.entry(fault).or_default() += times;
+            }
+            iter::from_fn(|| shared.inboxes[node].pop_front()).find_map(|event| tamper.hears(event))
+        })
     }
 
     /// There is no wait to end.
@@ -527,7 +562,7 @@ impl Searcher for SimulatedSearcher {
     fn search(&self, task: SearchTask) {
         self.fabric.with(|shared| {
             // Half of all hashes meet the easiest target; a harder one takes longer in proportion.
-            let mean = shared.mean_search_millis * expected_hashes(&task.target) / 2.0;
+            let mean = shared.mean_search_millis[self.node] * expected_hashes(&task.target) / 2.0;
             let after = shared.random.exponential(mean) as u64;
             shared.sequence += 1;
             let serial = shared.sequence;

@@ -41,18 +41,26 @@ pub enum Fault {
     Replay,
     /// The authority signs two blocks of one height. Under [`Solo`](health_chain::consensus::Solo) only.
     Equivocation,
-    /// A validator says one thing to one half of its peers and another to the other half, votes and proposals alike. Under
-    /// [`Bft`](health_chain::consensus_bft::Bft) only, as are the next two.
+    /// From some moment on, a validator says one thing to one half of its peers and another to the other half, votes and proposals alike.
+    /// Under [`Bft`](Consensus::Bft) and [`Pos`](Consensus::Pos) only, as are the next three.
     DoubleVote,
     /// A validator says nothing.
     SilentValidator,
     /// A validator proposes blocks that break a rule.
     FalseProposal,
+    /// A node dies, and of the last record in its validator's journal the disk has only the beginning, though the node had heard that
+    /// it has all.
+    TornJournal,
+    /// A miner keeps its blocks back, and publishes them when they make the work of others void. Under
+    /// [`ProofOfWork`](Consensus::ProofOfWork) only, as is the next.
+    SelfishMiner,
+    /// A miner mines beside a block that took many fees, and leaves fees to whoever follows its own.
+    Undercutter,
 }
 
 impl Fault {
     /// All kinds.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 23] = [
         Self::Loss,
         Self::Reordering,
         Self::Halves,
@@ -73,13 +81,18 @@ impl Fault {
         Self::DoubleVote,
         Self::SilentValidator,
         Self::FalseProposal,
+        Self::TornJournal,
+        Self::SelfishMiner,
+        Self::Undercutter,
     ];
 
     /// All kinds that there are under a consensus.
     pub fn all_under(consensus: &Consensus) -> Vec<Self> {
         let fits = |fault: &Self| match fault {
             Self::Equivocation => matches!(consensus, Consensus::Solo),
-            fault => !fault.is_validators() || matches!(consensus, Consensus::Bft),
+            Self::TornJournal => consensus.has_validators(),
+            fault if fault.is_miners() => matches!(consensus, Consensus::ProofOfWork),
+            fault => !fault.is_validators() || consensus.has_validators(),
         };
         Self::ALL.into_iter().filter(fits).collect()
     }
@@ -88,11 +101,17 @@ impl Fault {
     pub const fn is_byzantine(self) -> bool {
         matches!(self, Self::Withhold | Self::FalseTip | Self::InvalidBlock | Self::InvalidTransaction | Self::Replay)
             || self.is_validators()
+            || self.is_miners()
     }
 
     /// Whether the peer whose doing it is has a vote.
     pub const fn is_validators(self) -> bool {
         matches!(self, Self::DoubleVote | Self::SilentValidator | Self::FalseProposal)
+    }
+
+    /// Whether the peer whose doing it is has hash power.
+    pub const fn is_miners(self) -> bool {
+        matches!(self, Self::SelfishMiner | Self::Undercutter)
     }
 
     /// Whether the fault begins at a moment that the simulator picks. Others lie in the links, or in a peer.

@@ -7,18 +7,23 @@ use health_chain::{
         gateway::{Request, Response},
         node::{Answer, NodeEvent, SteppedNode},
     },
-    consensus::{Weight, ports::SearchOutcome},
-    data::{BlockId, Millis, Transaction, TxId, codec, ports::BatchHasher, ports::ScalarHasher},
+    consensus::{
+        Weight,
+        ports::{Accusation, SearchOutcome},
+    },
+    data::{BlockId, Height, Millis, Transaction, TxId, codec, ports::BatchHasher, ports::ScalarHasher},
 };
 
 use super::{
     Activity, Broken, Options, Report, Violation,
+    account::Accounts,
     check::Checks,
     disk::Disk,
     fabric::{Fabric, LinkRules, NodeIndex, Partition, Wake, peer},
     fault::Fault,
     payments::Payer,
     random::Random,
+    stake::Owner,
     users::{Operation, Patient, Wish},
     watch::{Signed, Watcher},
     world::{START, World},
@@ -50,11 +55,15 @@ pub(super) struct Simulation<'a> {
     pub(super) signed: BTreeSet<TxId>,
     pub(super) patients: Vec<Patient>,
     payers: Vec<Payer>,
+    pub(super) owners: Vec<Owner>,
     questions: Vec<Question>,
-    random: Random,
+    pub(super) random: Random,
     pub(super) activity: Activity,
     is_healed: bool,
     checks: Checks,
+    accounts: Accounts,
+    /// The validator whose journal was torn last, and its tip then.
+    torn: Option<(NodeIndex, Height)>,
     watcher: Option<&'a mut dyn Watcher>,
 }
 
@@ -90,15 +99,15 @@ impl<'a> Simulation<'a> {
         let mut random = Random::new(seed);
         let total = options.nodes + options.liars().len();
         let gateways: Vec<NodeIndex> = (options.nodes - options.gateways..options.nodes).collect();
-        let world = World::new(options, &gateways);
+        let mut world = World::new(options, &gateways);
+        world.lies_from += random.below(options.hostile_millis / 2);
         let rules = LinkRules {
             delay_millis: options.delay_millis,
             loss_one_in: if options.has(Fault::Loss) { options.loss_one_in } else { 0 },
             reorders: options.has(Fault::Reordering),
         };
-        let makers = (0..total).filter(|node| world.makes_blocks(*node)).count();
-        let mean_search_millis = f64::from(options.interval_seconds) * 1_000.0 * makers as f64;
-        let fabric = Fabric::new(total, Millis::from(START), Random::new(random.number()), rules, mean_search_millis);
+        let mean_search_millis = (0..total).map(|node| world.makers.mean_search_millis(node)).collect();
+        let fabric = Fabric::new(Millis::from(START), Random::new(random.number()), rules, mean_search_millis);
         let chain = world.genesis.chain_id();
         let patients = (0..options.patients)
             .map(|index| Patient::new(index, chain, random.index(options.nodes), gateways[index % gateways.len()]))
@@ -106,6 +115,10 @@ impl<'a> Simulation<'a> {
         let payers = (0..options.payers)
             .map(|index| Payer::new(options.patients + index, chain, random.index(options.nodes)))
             .collect();
+        let first = options.patients + options.payers;
+        let validators = if world.is_staked() { world.makers.validators() } else { Vec::new() };
+        let owners = (first..).zip(validators);
+        let owners = owners.map(|(person, node)| Owner::new(person, chain, node, node < options.nodes)).collect();
         let mut simulation = Self {
             options,
             seed,
@@ -119,11 +132,14 @@ impl<'a> Simulation<'a> {
             signed: BTreeSet::new(),
             patients,
             payers,
+            owners,
             questions: Vec::new(),
             random,
             activity: Activity::default(),
             is_healed: false,
             checks: Checks::new(options.nodes),
+            accounts: Accounts::default(),
+            torn: None,
             watcher,
         };
         for node in 0..total {
@@ -176,6 +192,10 @@ impl<'a> Simulation<'a> {
             let first = self.random.below(self.options.pay_millis);
             self.after(first, Wake::Payer(payer));
         }
+        for owner in 0..self.owners.len() {
+            let first = self.random.below(act);
+            self.after(first, Wake::Owner(owner));
+        }
         if self.options.faults.iter().any(|fault| fault.is_scheduled()) {
             self.after(self.options.fault_millis, Wake::Fault);
         }
@@ -215,6 +235,7 @@ impl<'a> Simulation<'a> {
             Wake::Patient(patient) => self.patient(patient)?,
             Wake::Reader(patient) => self.reader(patient),
             Wake::Payer(payer) => self.payer(payer)?,
+            Wake::Owner(owner) => self.owner(owner)?,
             Wake::Check => {
                 self.check()?;
                 self.after(CHECK_MILLIS, Wake::Check);
@@ -258,7 +279,7 @@ impl<'a> Simulation<'a> {
     }
 
     /// After every step of a node: has it died in it, and what came of it?
-    fn after_step(&mut self, node: NodeIndex) -> Result<(), Box<Violation>> {
+    pub(super) fn after_step(&mut self, node: NodeIndex) -> Result<(), Box<Violation>> {
         let has_failed = self.nodes[node].as_ref().is_some_and(|running| running.node.has_failed());
         if self.disks[node].is_dead() || has_failed {
             self.die(node);
@@ -272,7 +293,7 @@ impl<'a> Simulation<'a> {
             let millis = self.fabric.with(|shared| shared.now) - Millis::from(START).0;
             watcher.turned(millis, node, &running.node);
         }
-        let mut moved = false;
+        let (mut moved, mut accusations) = (false, Vec::new());
         for event in running.events.try_iter() {
             match event {
                 NodeEvent::Tip { undone, .. } => {
@@ -289,6 +310,7 @@ impl<'a> Simulation<'a> {
                         return Err(self.violation(Broken::Accusation { by: node, accused }));
                     }
                     self.activity.accusations += 1;
+                    accusations.push(accusation);
                 }
                 _ => {}
             }
@@ -301,6 +323,9 @@ impl<'a> Simulation<'a> {
             if is_honest {
                 self.check_tip(node)?;
             }
+        }
+        if is_honest {
+            self.check_accounts(node, &accusations)?;
         }
         self.take_answers(node)
     }
@@ -374,6 +399,13 @@ impl<'a> Simulation<'a> {
                 self.fabric.with(|shared| shared.count(fault));
                 self.die(node);
             }
+            Fault::TornJournal if self.has_spoken_again() => {
+                if let Some(running) = &self.nodes[node] {
+                    self.torn = Some((node, running.node.chain().tip().height));
+                    self.die(node);
+                    self.disks[node].tear(&mut self.random);
+                }
+            }
             Fault::LostWrite | Fault::UnheardWrite | Fault::FailedCommit => self.disks[node].arm(fault),
             Fault::FullDisk => {
                 self.disks[node].set_full(true);
@@ -390,6 +422,14 @@ impl<'a> Simulation<'a> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Whether the validator whose journal was torn last is beyond the height at which that makes it silent. Two such at one height would be
+    /// a third of all together with the liars, and the chain would stand still for ever.
+    fn has_spoken_again(&self) -> bool {
+        self.torn.is_none_or(|(node, tip)| {
+            self.nodes[node].as_ref().is_some_and(|running| running.node.chain().tip().height > tip)
+        })
     }
 
     fn heal(&mut self) {
@@ -427,7 +467,7 @@ impl<'a> Simulation<'a> {
         match wish.expect("memory can be read") {
             Wish::Nothing => Ok(()),
             Wish::Coin => {
-                let mint = self.world.mint(self.options.patients + self.options.payers);
+                let mint = self.world.mint();
                 self.signed.insert(mint.id());
                 // Known, or on the chain already, where another patient was first.
                 let _ = running.node.submit(mint);
@@ -459,7 +499,7 @@ impl<'a> Simulation<'a> {
             }
             None => {
                 // Known, or on the chain already, where somebody else was first.
-                let mint = self.world.mint(self.options.patients + self.options.payers);
+                let mint = self.world.mint();
                 self.signed.insert(mint.id());
                 let _ = running.node.submit(mint);
             }
@@ -560,6 +600,17 @@ impl<'a> Simulation<'a> {
         result.map_err(|broken| self.violation(broken))
     }
 
+    fn check_accounts(&mut self, node: NodeIndex, new: &[Accusation]) -> Result<(), Box<Violation>> {
+        let mut accounts = std::mem::take(&mut self.accounts);
+        for accusation in new {
+            accounts.heard(self, node, accusation).expect("memory can be read");
+        }
+        let result = accounts.look(self, node);
+        self.activity.answered = accounts.answered();
+        self.accounts = accounts;
+        result.map_err(|broken| self.violation(broken))
+    }
+
     fn check_end(&mut self) -> Result<(), Box<Violation>> {
         self.checks.look_at_end(self).map_err(|broken| self.violation(broken))
     }
@@ -574,7 +625,7 @@ impl<'a> Simulation<'a> {
         self.fabric.with(|shared| shared.now) - Millis::from(START).0
     }
 
-    fn after(&self, millis: u64, wake: Wake) {
+    pub(super) fn after(&self, millis: u64, wake: Wake) {
         self.fabric.with(|shared| shared.after(millis, wake));
     }
 
