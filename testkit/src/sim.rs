@@ -20,6 +20,7 @@ mod account;
 mod bug;
 mod byzantine;
 mod check;
+mod claims;
 mod consensus;
 mod disk;
 mod fabric;

@@ -127,7 +127,7 @@ pub const MAX_ENGINE_SOURCES: usize = 4;
 /// Messages in a row that are here already, before their bringer is told that it is enough.
 pub const MAX_STALE_ENGINE_MESSAGES: u32 = 3;
 /// How long names of messages wait to be told together, in milliseconds.
-pub const ENGINE_NAMES_MILLIS: u64 = 500;
+pub const ENGINE_NAMES_MILLIS: u64 = 1_000;
 /// How long a message that was named may be on its way from somebody else, in milliseconds, before it is asked for.
 pub const ENGINE_GRACE_MILLIS: u64 = 200;
 /// How long a message that was asked for may take, in milliseconds, before another peer is asked.

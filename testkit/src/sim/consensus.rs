@@ -11,12 +11,13 @@ use health_chain::{
     consensus_bft::{Bft, BftParameters, Validator},
     consensus_pos::{PosParameters, ProofOfStake},
     consensus_pow::{PowParameters, ProofOfWork, Retarget, Seal},
-    data::{Genesis, SecretKey, ports::Verifier},
+    data::{Genesis, SecretKey},
     incentive::BondedStake,
 };
 
 use super::{
     Fault, Options,
+    claims::{RememberingSigner, RememberingVerifier},
     fabric::NodeIndex,
     stake::{self, EPOCHS},
     world::{authority, key, validator},
@@ -153,7 +154,12 @@ impl Makers {
     }
 
     /// The engine of a node; validators verify what others sign with `statements`.
-    pub(super) fn engine(&self, node: NodeIndex, genesis: &Genesis, statements: &Arc<dyn Verifier>) -> Box<dyn Engine> {
+    pub(super) fn engine(
+        &self,
+        node: NodeIndex,
+        genesis: &Genesis,
+        statements: &Arc<RememberingVerifier>,
+    ) -> Box<dyn Engine> {
         let makes = self.make_blocks(node);
         let usable = "the parameters are in order";
         match &self.consensus {
@@ -164,13 +170,13 @@ impl Makers {
                 Box::new(engine.expect(usable))
             }
             Consensus::Bft => {
-                let signer = Box::new(validator(node));
+                let signer = Box::new(RememberingSigner { key: validator(node), known: statements.clone() });
                 let engine = if makes { Bft::validator(genesis, signer) } else { Bft::follower(genesis) };
                 Box::new(engine.expect(usable).with_verifier(statements.clone()))
             }
             Consensus::Pos => {
                 let stakes = Arc::new(BondedStake::new(stake::parameters(self.honest)));
-                let signer = Box::new(validator(node));
+                let signer = Box::new(RememberingSigner { key: validator(node), known: statements.clone() });
                 let engine = if makes {
                     ProofOfStake::validator(genesis, stakes, signer)
                 } else {

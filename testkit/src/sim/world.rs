@@ -1,9 +1,6 @@
 //! The chain that is simulated, and how its nodes are made.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use health_chain::{
     application::{
@@ -22,8 +19,8 @@ use health_chain::{
     },
     contract::{Contracts, ports::Program},
     data::{
-        Amount, Genesis, Hash, Lock, Millis, Output, PublicKey, SecretKey, Timestamp, TokenId, Transaction,
-        ports::{FalseClaim, SignatureClaim, Verifier},
+        Amount, Genesis, Lock, Millis, Output, PublicKey, SecretKey, Timestamp, TokenId, Transaction,
+        ports::Verifier,
         tagged_hash,
         wrap::{KeyWrap, SUITE_X25519_CHACHA20},
     },
@@ -34,6 +31,7 @@ use super::{
     Fault, Options,
     bug::{Bug, DoubleFees, ForgottenSignatures, LateDenial, engine_with, evidence_check},
     byzantine::{Forger, Tamper},
+    claims::RememberingVerifier,
     consensus::{Consensus, Makers},
     disk::Disk,
     fabric::{Fabric, NodeIndex, address},
@@ -47,8 +45,6 @@ pub(super) const START: Timestamp = Timestamp(1_800_000_000);
 pub(super) const COINS: Amount = Amount(1_000_000);
 /// Why parameters that are chosen here are taken.
 const IN_ORDER: &str = "the parameters are in order";
-/// How many settled claims are remembered before they are forgotten.
-const MAX_REMEMBERED_CLAIMS: usize = 100_000;
 
 /// What all nodes of a run have in common.
 pub(super) struct World {
@@ -65,7 +61,7 @@ pub(super) struct World {
     rule: Arc<dyn RewardRule>,
     verifier: Arc<dyn Verifier>,
     /// Verifies what validators sign.
-    statements: Arc<dyn Verifier>,
+    statements: Arc<RememberingVerifier>,
     objects: BTreeMap<NodeIndex, Arc<MemoryObjects>>,
 }
 
@@ -104,7 +100,7 @@ impl World {
             Some(Bug::DoubleFees) => Arc::new(DoubleFees(rewards.clone())),
             _ => rewards.clone(),
         };
-        let statements: Arc<dyn Verifier> = Arc::new(RememberingVerifier::default());
+        let statements = Arc::new(RememberingVerifier::default());
         let verifier: Arc<dyn Verifier> = match bug {
             Some(Bug::ForgottenSignatures) => Arc::new(ForgottenSignatures),
             _ => statements.clone(),
@@ -265,32 +261,4 @@ pub(super) fn wrap() -> KeyWrap {
 pub(super) fn key(role: &str, index: usize) -> SecretKey {
     let bytes = tagged_hash("HC/simulation/v1", &[role.as_bytes(), &(index as u64).to_le_bytes()]).0;
     SecretKey::from_bytes(&bytes).expect("a hash is hardly ever above the order of the group")
-}
-
-/// A claim's key, message and signature.
-type Claim = ([u8; 32], Hash, [u8; 64]);
-
-/// Verifies each claim once for all nodes: the outcome depends on nothing else.
-#[derive(Default)]
-struct RememberingVerifier(Mutex<HashMap<Claim, bool>>);
-
-impl RememberingVerifier {
-    fn holds(&self, claim: &SignatureClaim) -> bool {
-        let SignatureClaim { key, message, signature } = claim;
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() > MAX_REMEMBERED_CLAIMS {
-            known.clear();
-        }
-        let name = (*key.as_bytes(), *message, signature.0);
-        *known.entry(name).or_insert_with(|| key.verify(message, signature).is_ok())
-    }
-}
-
-impl Verifier for RememberingVerifier {
-    fn verify(&self, claims: &[SignatureClaim]) -> Result<(), FalseClaim> {
-        match claims.iter().position(|claim| !self.holds(claim)) {
-            None => Ok(()),
-            Some(index) => Err(FalseClaim { index }),
-        }
-    }
 }
