@@ -35,7 +35,9 @@ impl Trace {
 mod tests {
     use super::*;
 
-    fn hash(entries: &[(u64, &[&[u8]])]) -> Hash {
+    type Entry<'a> = (u64, &'a [&'a [u8]]);
+
+    fn hash(entries: &[Entry<'_>]) -> Hash {
         let mut trace = Trace::default();
         entries.iter().for_each(|(at, parts)| trace.note(*at, parts));
         trace.hash()
@@ -48,7 +50,7 @@ mod tests {
         assert_eq!(hash(&[(1, &[b"a"]), (1, &[&long]), (2, &[b"bc"])]), first);
         let mut other = long.clone();
         other[9] = 8;
-        let others: [&[(u64, &[&[u8]])]; 5] = [
+        let others: [&[Entry<'_>]; 5] = [
             &[(1, &[&long]), (1, &[b"a"]), (2, &[b"bc"])],
             &[(1, &[b"a"]), (1, &[&long]), (3, &[b"bc"])],
             &[(1, &[b"a"]), (1, &[&other]), (2, &[b"bc"])],
