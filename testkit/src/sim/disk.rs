@@ -18,7 +18,7 @@ use super::{
 };
 
 /// Where consensus keeps the engine's journal.
-const JOURNAL: Table = Table(10);
+pub(super) const JOURNAL: Table = Table(10);
 
 /// A node's disk, shared by the node's store and the simulator.
 #[derive(Clone, Default)]
@@ -33,6 +33,7 @@ struct Inner {
     is_full: bool,
     /// The node has died in a commit, though its turn has not ended yet.
     is_dead: bool,
+    is_tearing: bool,
     counts: Counts,
     bug: Option<Bug>,
 }
@@ -93,22 +94,34 @@ impl Disk {
         self.with(|inner| inner.is_dead)
     }
 
-    /// Cuts the last record of the journal, as a validator's node left it, at a random byte. The store must be closed.
-    pub(super) fn tear(&self, random: &mut Random) {
+    /// Whether this fault is to happen.
+    pub(super) fn is_armed_with(&self, fault: Fault) -> bool {
+        self.with(|inner| inner.armed == Some(fault))
+    }
+
+    /// Whether the node is about to die of [`Fault::TornJournal`]: the record is kept, it has gone on, and [`Disk::tear`] is to follow.
+    pub(super) fn is_tearing(&self) -> bool {
+        self.with(|inner| inner.is_tearing)
+    }
+
+    /// Cuts the last record of the journal, as a validator's node left it, at a random byte, and says which that is. The store must be closed.
+    pub(super) fn tear(&self, random: &mut Random) -> Option<Vec<u8>> {
         self.with(|inner| {
+            inner.is_tearing = false;
             let mut last = None;
             let scanned = inner.image.scan(JOURNAL, &[], &mut |key, record| {
                 last = Some((key.to_vec(), record.to_vec()));
                 true
             });
             scanned.expect("memory can be read");
-            let Some((key, mut record)) = last.filter(|(_, record)| !record.is_empty()) else { return };
+            let (key, mut record) = last.filter(|(_, record)| !record.is_empty())?;
             record.truncate(random.index(record.len()));
             let mut changes = Changes::default();
-            changes.put(JOURNAL, key, record);
+            changes.put(JOURNAL, key.clone(), record);
             inner.image.commit(&changes).expect("memory takes it");
             *inner.counts.entry(Fault::TornJournal).or_default() += 1;
-        });
+            Some(key)
+        })
     }
 
     /// What has fired since this was last asked.
@@ -132,6 +145,10 @@ impl SimulatedStore {
         }
         self.content.commit(changes)
     }
+}
+
+fn adds_a_record(changes: &Changes) -> bool {
+    changes.iter().any(|(table, _, value)| table == JOURNAL && value.is_some())
 }
 
 fn undoes_a_block(changes: &Changes) -> bool {
@@ -164,6 +181,12 @@ impl ChainStore for SimulatedStore {
         let fault = self.disk.with(|inner| {
             if inner.is_dead {
                 return Some(Fault::Crash);
+            }
+            if inner.armed == Some(Fault::TornJournal) && !inner.is_full {
+                // It waits for a record, and shows when the node starts again.
+                inner.is_tearing = adds_a_record(changes);
+                inner.armed = inner.armed.filter(|_| !inner.is_tearing);
+                return None;
             }
             let fault = if inner.is_full { Some(Fault::FullDisk) } else { inner.armed.take() };
             if let Some(fault) = fault {
@@ -228,16 +251,18 @@ mod tests {
     fn of_a_torn_record_the_beginning_is_left() {
         let disk = Disk::default();
         let mut random = Random::new(1);
-        disk.tear(&mut random);
-        assert!(disk.take_counts().is_empty(), "there is nothing to tear");
         let mut store = disk.open();
         for (key, record) in [(1_u8, b"first record"), (2, b"other record")] {
+            disk.arm(Fault::TornJournal);
+            assert!(put(&mut store, b"beside") && disk.is_armed_with(Fault::TornJournal), "this is no record");
             let mut changes = Changes::default();
             changes.put(JOURNAL, [key], *record);
-            store.commit(&changes).expect("memory takes it");
+            store.commit(&changes).expect("as far as the node hears");
+            assert!(disk.is_tearing() && !disk.is_armed_with(Fault::TornJournal));
         }
         drop(store);
-        disk.tear(&mut random);
+        assert_eq!(disk.tear(&mut random), Some(vec![2]));
+        assert!(!disk.is_tearing());
         let store = disk.open();
         let record = |key: u8| store.get(JOURNAL, &[key]).expect("memory can be read").expect("it is there");
         assert_eq!(record(1), b"first record");

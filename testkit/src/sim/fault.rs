@@ -48,8 +48,8 @@ pub enum Fault {
     SilentValidator,
     /// A validator proposes blocks that break a rule.
     FalseProposal,
-    /// A node dies, and of the last record in its validator's journal the disk has only the beginning, though the node had heard that
-    /// it has all.
+    /// A node dies after its validator has kept something in its journal and acted on it, and of that record the disk has only the beginning,
+    /// though the node had heard that it has all.
     TornJournal,
     /// A miner keeps its blocks back, and publishes them when they make the work of others void. Under
     /// [`ProofOfWork`](Consensus::ProofOfWork) only, as is the next.

@@ -11,14 +11,14 @@ use health_chain::{
         Weight,
         ports::{Accusation, SearchOutcome},
     },
-    data::{BlockId, Height, Millis, Transaction, TxId, codec, ports::BatchHasher, ports::ScalarHasher},
+    data::{BlockId, Millis, Transaction, TxId, codec, ports::BatchHasher, ports::ScalarHasher},
 };
 
 use super::{
     Activity, Broken, Options, Report, Violation,
     account::Accounts,
     check::Checks,
-    disk::Disk,
+    disk::{Disk, JOURNAL},
     fabric::{Fabric, LinkRules, NodeIndex, Partition, Wake, peer},
     fault::Fault,
     payments::Payer,
@@ -62,8 +62,8 @@ pub(super) struct Simulation<'a> {
     is_healed: bool,
     checks: Checks,
     accounts: Accounts,
-    /// The validator whose journal was torn last, and its tip then.
-    torn: Option<(NodeIndex, Height)>,
+    /// The validator whose journal was torn last, and the torn record.
+    torn: Option<(NodeIndex, Vec<u8>)>,
     watcher: Option<&'a mut dyn Watcher>,
 }
 
@@ -280,6 +280,11 @@ impl<'a> Simulation<'a> {
 
     /// After every step of a node: has it died in it, and what came of it?
     pub(super) fn after_step(&mut self, node: NodeIndex) -> Result<(), Box<Violation>> {
+        if self.disks[node].is_tearing() {
+            self.die(node);
+            self.torn = self.disks[node].tear(&mut self.random).map(|record| (node, record));
+            return Ok(());
+        }
         let has_failed = self.nodes[node].as_ref().is_some_and(|running| running.node.has_failed());
         if self.disks[node].is_dead() || has_failed {
             self.die(node);
@@ -399,14 +404,10 @@ impl<'a> Simulation<'a> {
                 self.fabric.with(|shared| shared.count(fault));
                 self.die(node);
             }
-            Fault::TornJournal if self.has_spoken_again() => {
-                if let Some(running) = &self.nodes[node] {
-                    self.torn = Some((node, running.node.chain().tip().height));
-                    self.die(node);
-                    self.disks[node].tear(&mut self.random);
-                }
+            Fault::TornJournal if !self.has_spoken_again() => {}
+            Fault::TornJournal | Fault::LostWrite | Fault::UnheardWrite | Fault::FailedCommit => {
+                self.disks[node].arm(fault)
             }
-            Fault::LostWrite | Fault::UnheardWrite | Fault::FailedCommit => self.disks[node].arm(fault),
             Fault::FullDisk => {
                 self.disks[node].set_full(true);
                 self.after(outage, Wake::Room(node));
@@ -424,12 +425,15 @@ impl<'a> Simulation<'a> {
         Ok(())
     }
 
-    /// Whether the validator whose journal was torn last is beyond the height at which that makes it silent. Two such at one height would be
+    /// Whether no journal is about to be torn, and whose was torn last has begun another height than that at which it is silent. Two such at one height would be
     /// a third of all together with the liars, and the chain would stand still for ever.
     fn has_spoken_again(&self) -> bool {
-        self.torn.is_none_or(|(node, tip)| {
-            self.nodes[node].as_ref().is_some_and(|running| running.node.chain().tip().height > tip)
-        })
+        let has_forgotten = |(node, record): &(NodeIndex, Vec<u8>)| {
+            let state = self.nodes[*node].as_ref().map(|running| running.node.chain().state());
+            state.is_some_and(|state| state.get(JOURNAL, record).expect("memory can be read").is_none())
+        };
+        self.torn.as_ref().is_none_or(has_forgotten)
+            && !self.disks.iter().any(|disk| disk.is_armed_with(Fault::TornJournal))
     }
 
     fn heal(&mut self) {
