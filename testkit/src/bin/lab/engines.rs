@@ -7,16 +7,18 @@ use health_chain_testkit::sim::{Consensus, Options};
 pub(crate) enum Studied {
     Solo,
     Bft,
+    Pos,
     ProofOfWork,
 }
 
 impl Studied {
-    pub(crate) const ALL: [Self; 3] = [Self::Solo, Self::Bft, Self::ProofOfWork];
+    pub(crate) const ALL: [Self; 4] = [Self::Solo, Self::Bft, Self::Pos, Self::ProofOfWork];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Solo => "solo",
             Self::Bft => "bft",
+            Self::Pos => "pos",
             Self::ProofOfWork => "pow",
         }
     }
@@ -24,7 +26,7 @@ impl Studied {
     /// Seconds between blocks.
     pub(crate) const fn interval_seconds(self) -> u32 {
         match self {
-            Self::Solo | Self::Bft => 2,
+            Self::Solo | Self::Bft | Self::Pos => 2,
             Self::ProofOfWork => 60,
         }
     }
@@ -35,6 +37,7 @@ impl Studied {
             consensus: match self {
                 Self::Solo => Consensus::Solo,
                 Self::Bft => Consensus::Bft,
+                Self::Pos => Consensus::Pos,
                 Self::ProofOfWork => Consensus::ProofOfWork,
             },
             interval_seconds: self.interval_seconds(),
