@@ -81,12 +81,7 @@ fn seal(reader: &KemPublicKey, from: &Path, to: &Path) -> Outcome {
     let sealer = Sealer::new(SealingKey::new(&fresh()?), &object, VERSION, &fresh()?, length, &mut out)?;
     let mut sealer = sealer.hash_by(Arc::new(LaneHasher::detect()));
     write_whole(to, |target| {
-        in_pieces(&mut source, length, |piece| {
-            sealer.write(piece, &mut out)?;
-            target.write_all(&out)?;
-            out.clear();
-            Ok(())
-        })?;
+        in_pieces(&mut source, length, target, &mut out, |piece, out| Ok(sealer.write(piece, out)?))?;
         let receipt = sealer.finish(&mut out)?;
         // A chain would hold commitments to the document and to this wrap. A file by itself has none: its chunks authenticate it.
         let secrets =
@@ -121,19 +116,20 @@ fn open(key: &Path, from: &Path, to: &Path) -> Outcome {
     let mut opener = Opener::new(&secrets.key, &object, VERSION, &header)?;
     let mut out = Zeroizing::new(Vec::with_capacity(2 * PIECE_BYTES));
     write_whole(to, |target| {
-        in_pieces(&mut source, chunks_bytes, |piece| {
-            opener.write(piece, &mut out)?;
-            target.write_all(&out)?;
-            out.clear();
-            Ok(())
-        })?;
+        in_pieces(&mut source, chunks_bytes, target, &mut out, |piece, out| Ok(opener.write(piece, out)?))?;
         opener.finish(&mut out)?;
         Ok(target.write_all(&out)?)
     })
 }
 
-/// Reads the next `length` bytes piece by piece, and shows how far it is.
-fn in_pieces(source: &mut File, length: u64, mut take: impl FnMut(&[u8]) -> Outcome) -> Outcome {
+/// Reads the next `length` bytes piece by piece, writes what `change` makes of each, and shows how far it is.
+fn in_pieces(
+    source: &mut File,
+    length: u64,
+    target: &mut File,
+    out: &mut Vec<u8>,
+    mut change: impl FnMut(&[u8], &mut Vec<u8>) -> Outcome,
+) -> Outcome {
     let bar =
         ProgressBar::new(length).with_style(ProgressStyle::with_template("{bar:40} {bytes} of {total_bytes}, {eta}")?);
     let mut piece = Zeroizing::new(vec![0; PIECE_BYTES]);
@@ -141,7 +137,9 @@ fn in_pieces(source: &mut File, length: u64, mut take: impl FnMut(&[u8]) -> Outc
     while left > 0 {
         let piece = &mut piece[..left.min(PIECE_BYTES as u64) as usize];
         source.read_exact(piece)?;
-        take(piece)?;
+        change(piece, out)?;
+        target.write_all(out)?;
+        out.clear();
         left -= piece.len() as u64;
         bar.inc(piece.len() as u64);
     }

@@ -245,12 +245,8 @@ impl EngineRules {
         match self {
             Self::Pow(parameters) => Box::new(pow(ProofOfWork::follower(*parameters))),
             Self::Solo(parameters) => Box::new(Solo::follower(*parameters)),
-            Self::Bft(..) => {
-                Box::new(bft(Bft::follower(genesis)).with_stakes(Arc::new(CouncilStake)).with_verifier(verifier()))
-            }
-            Self::Pos(_, stake) => {
-                Box::new(pos(ProofOfStake::follower(genesis, bonded(stake))).with_verifier(verifier()))
-            }
+            Self::Bft(..) => Box::new(bft(Bft::follower(genesis))),
+            Self::Pos(_, stake) => Box::new(pos(ProofOfStake::follower(genesis, bonded(stake)))),
         }
     }
 
@@ -267,12 +263,9 @@ impl EngineRules {
             }
             Self::Bft(..) => match Bft::validator(genesis, signer) {
                 Err(BftError::NoValidator { key }) => Err(Failure::NotAValidator { owner: key }),
-                engine => Ok(Box::new(bft(engine).with_stakes(Arc::new(CouncilStake)).with_verifier(verifier()))),
+                engine => Ok(Box::new(bft(engine))),
             },
-            Self::Pos(_, stake) => {
-                let engine = pos(ProofOfStake::validator(genesis, bonded(stake), signer));
-                Ok(Box::new(engine.with_verifier(verifier())))
-            }
+            Self::Pos(_, stake) => Ok(Box::new(pos(ProofOfStake::validator(genesis, bonded(stake), signer)))),
         }
     }
 }
@@ -281,11 +274,11 @@ impl EngineRules {
 const CHECKED: &str = "the parameters were checked when they were read";
 
 fn bft(engine: Result<Bft, BftError>) -> Bft {
-    engine.expect(CHECKED)
+    engine.expect(CHECKED).with_stakes(Arc::new(CouncilStake)).with_verifier(verifier())
 }
 
 fn pos(engine: Result<ProofOfStake, PosError>) -> ProofOfStake {
-    engine.expect(CHECKED)
+    engine.expect(CHECKED).with_verifier(verifier())
 }
 
 fn bonded(stake: &StakeParameters) -> Arc<BondedStake> {

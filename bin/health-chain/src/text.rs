@@ -99,6 +99,11 @@ impl From<CompactText> for String {
     }
 }
 
+/// What a command prints with `--json`.
+pub(crate) fn json(value: &impl Serialize) -> String {
+    serde_json::to_string_pretty(value).expect("text and numbers only")
+}
+
 /// A public key on the command line.
 pub(crate) fn key(text: &str) -> Result<KeyText, TextError> {
     text.to_owned().try_into()
@@ -148,6 +153,7 @@ mod tests {
             assert_eq!(CompactText::try_from(bad.to_owned()), Err(TextError::CompactDigits), "{bad}");
         }
     }
+
     #[test]
     fn amounts_have_their_decimals() {
         for (minor, decimals, text) in [

@@ -62,8 +62,6 @@ pub struct Network {
     outbound: Outbound,
     random: Random,
     announced_tip: Option<BlockId>,
-    /// When time alone next changes something here.
-    due: Millis,
     actions: Vec<Action>,
 }
 
@@ -88,7 +86,6 @@ impl Network {
             outbound: Outbound::new(book, target, &settings.peers, &settings.anchors),
             random,
             announced_tip: None,
-            due: Millis::ZERO,
             actions: Vec::new(),
         }
     }
@@ -106,7 +103,7 @@ impl Network {
 
     /// Lets time pass: deadlines, pings, announcements that waited, dials. Costs next to nothing where there is none of these.
     pub fn tick(&mut self, now: Millis, local: &mut dyn Local) -> Vec<Action> {
-        if now < self.due && self.announced_tip == Some(local.tip().0) {
+        if now < self.due() && self.announced_tip == Some(local.tip().0) {
             return Vec::new();
         }
         self.check_deadlines(now);
@@ -125,8 +122,16 @@ impl Network {
     }
 
     /// When the next tick has something to do, unless something happens before.
-    pub const fn due(&self) -> Millis {
-        self.due
+    pub fn due(&self) -> Millis {
+        let parts = [
+            self.scores.due(),
+            self.requests.due(),
+            self.relay.due(),
+            self.engine_messages.due(),
+            self.sync.due(),
+            self.outbound.due(),
+        ];
+        self.peers.values().map(Peer::due).chain(parts).fold(Millis::MAX, Millis::min)
     }
 
     /// Announces a block that this node made itself. What came from a peer is announced when it was accepted.
@@ -168,7 +173,7 @@ impl Network {
         }
         let id = self.requests.begin(now, peer, &body)?;
         self.send(peer, &Message::AppRequest { id: id.0, body });
-        Ok((id, self.take_actions()))
+        Ok((id, mem::take(&mut self.actions)))
     }
 
     /// The peers that have been greeted, by id.
@@ -302,7 +307,7 @@ impl Network {
         self.relay.announce(item);
         let outbox = self.relay.flush();
         self.send_all(outbox);
-        self.take_actions()
+        mem::take(&mut self.actions)
     }
 
     /// Announces the tip if it is new and the node has caught up: while it catches up, nobody needs what it has.
@@ -321,20 +326,6 @@ impl Network {
         self.send_all(announcements);
         let requests = self.sync.pump(now, view);
         self.send_all(requests);
-        self.take_actions()
-    }
-
-    /// What is to be done, now that nothing more comes of what happened.
-    fn take_actions(&mut self) -> Vec<Action> {
-        let parts = [
-            self.scores.due(),
-            self.requests.due(),
-            self.relay.due(),
-            self.engine_messages.due(),
-            self.sync.due(),
-            self.outbound.due(),
-        ];
-        self.due = self.peers.values().map(Peer::due).chain(parts).fold(Millis::MAX, Millis::min);
         mem::take(&mut self.actions)
     }
 
@@ -345,7 +336,7 @@ impl Network {
             let send = |peer| Action::Send { peer, priority, frame: frame.clone() };
             self.actions.extend(peers.into_iter().map(send));
         }
-        self.take_actions()
+        mem::take(&mut self.actions)
     }
 
     fn send_all(&mut self, outbox: Outbox) {

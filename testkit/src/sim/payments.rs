@@ -1,13 +1,39 @@
-//! People who pay all the time: a load that depends on nothing but the time.
+//! How coins pay, and people who pay all the time: a load that depends on nothing but the time.
 
 use health_chain::{
-    data::{ChainId, Input, OutPoint, Output, SecretKey, Transaction, Witness, ports::StateView},
+    data::{Amount, ChainId, Input, OutPoint, Output, SecretKey, Transaction, Witness, ports::StateView},
     incentive::{SingleKey, coins, kinds::TRANSFER},
 };
 
 use super::{fabric::NodeIndex, world};
 
+/// The fee of what is not free.
 const FEE: u64 = 1;
+
+/// Lets a coin pay `amount` and the fee of a transaction, and the rest come back; `false` where it is too small. To be signed.
+pub(super) fn spend(transaction: &mut Transaction, amount: Amount, previous: OutPoint, spent: &Output) -> bool {
+    let Some(rest) = spent.amount.checked_sub(amount.0 + FEE) else { return false };
+    transaction.inputs = vec![Input { previous, sequence: Input::FINAL }];
+    transaction.witnesses = vec![Witness::default()];
+    transaction.outputs = vec![Output { amount: rest, ..spent.clone() }];
+    true
+}
+
+/// Signs for the coin that a transaction spends.
+pub(super) fn sign(transaction: &mut Transaction, chain: &ChainId, spent: Output, key: &SecretKey) {
+    SingleKey::sign(transaction, chain, &[spent], key, &[0; 32]).expect("keys in memory sign");
+}
+
+/// Lets a coin pay the fee of a transaction, and signs for it.
+pub(super) fn pay_fee(
+    transaction: &mut Transaction,
+    chain: &ChainId,
+    (previous, spent): (OutPoint, Output),
+    key: &SecretKey,
+) {
+    assert!(spend(transaction, Amount::ZERO, previous, &spent), "coins are large");
+    sign(transaction, chain, spent, key);
+}
 
 /// Somebody with one coin, who passes it on to herself again and again without waiting for a block.
 pub(super) struct Payer {
@@ -27,16 +53,12 @@ impl Payer {
     /// The next payment; none as long as her coin is not on the chain that `state` shows.
     pub(super) fn pay(&mut self, state: &dyn StateView) -> Option<Transaction> {
         let known = || coins(state, &world::lock_of(self.index)).expect("memory can be read").into_iter().next();
-        let (previous, spent) = match self.coin.take() {
+        let coin = match self.coin.take() {
             Some(coin) => coin,
             None => known().map(|(point, coin)| (point, coin.output))?,
         };
         let mut payment = Transaction::new(TRANSFER, vec![]);
-        let amount = spent.amount.checked_sub(FEE).expect("coins are large");
-        payment.inputs = vec![Input { previous, sequence: Input::FINAL }];
-        payment.witnesses = vec![Witness::default()];
-        payment.outputs = vec![Output { amount, ..spent.clone() }];
-        SingleKey::sign(&mut payment, &self.chain, &[spent], &self.key, &[0; 32]).expect("keys in memory sign");
+        pay_fee(&mut payment, &self.chain, coin, &self.key);
         Some(payment)
     }
 

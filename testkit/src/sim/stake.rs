@@ -3,11 +3,11 @@
 use health_chain::{
     consensus::{Epochs, ports::BlockContext},
     data::{
-        Amount, ChainId, Input, OutPoint, Output, PublicKey, SecretKey, Transaction, Witness,
+        Amount, ChainId, OutPoint, Output, PublicKey, SecretKey, Transaction,
         ports::{StateView, StoreError},
     },
     incentive::{
-        Bond, Coin, SingleKey, StakeParameters, coins,
+        Bond, Coin, StakeParameters, coins,
         stake::{Deposit, Notice, Withdrawal},
     },
 };
@@ -15,6 +15,7 @@ use health_chain::{
 use super::{
     Violation,
     fabric::{NodeIndex, Wake},
+    payments,
     random::Random,
     run::Simulation,
     world::{TOKEN, lock_of, patient_key, validator},
@@ -32,8 +33,6 @@ pub(super) const LIARS_BOND: u64 = HONEST_UNITS / 4 * UNIT;
 pub(super) const SLASH_PER_MILLE: u16 = 500;
 /// One of so many visits to a bond that is complete gives notice of one of its votes.
 const NOTICE_ONE_IN: u64 = 4;
-/// The fee of what is not free.
-const FEE: u64 = 1;
 
 /// The section `stake` of a chain with so many honest validators. Stake takes over when there is as much of it as they bond together: with
 /// three liars, none of them may be late, so that those are as few as among founders.
@@ -117,46 +116,33 @@ impl Owner {
             return Ok(Act::Submit(withdrawal));
         }
         let richest = coins(state, &lock_of(self.person))?.into_iter().max_by_key(|(_, coin)| coin.output.amount);
-        let Some(coin) = richest else { return Ok(if bond.is_none() { Act::Coin } else { Act::Nothing }) };
+        let Some((point, Coin { output: coin, .. })) = richest else {
+            return Ok(if bond.is_none() { Act::Coin } else { Act::Nothing });
+        };
         if bonded < wanted {
             let missing = Amount(wanted - bonded);
-            return Ok(self.deposit(validator, missing, coin).map_or(Act::Nothing, Act::Submit));
+            return Ok(self.deposit(validator, missing, point, coin).map_or(Act::Nothing, Act::Submit));
         }
         let is_whole = bond.is_some_and(|bond| bond.leaving.is_empty());
         if !is_whole || !random.one_in(NOTICE_ONE_IN) {
             return Ok(Act::Nothing);
         }
         let mut notice = Notice::transaction(validator, Amount(UNIT));
-        let spent = coin.1.output.clone();
-        if !self.spend(&mut notice, Amount::ZERO, coin) {
+        if !payments::spend(&mut notice, Amount::ZERO, point, &coin) {
             return Ok(Act::Nothing);
         }
         Notice::sign(&mut notice, &self.chain, &self.key, &[0; 32]).expect("keys in memory sign");
-        self.sign(&mut notice, spent);
+        payments::sign(&mut notice, &self.chain, coin, &self.key);
         Ok(Act::Submit(notice))
     }
 
-    fn deposit(&self, validator: PublicKey, amount: Amount, coin: (OutPoint, Coin)) -> Option<Transaction> {
+    fn deposit(&self, validator: PublicKey, amount: Amount, point: OutPoint, coin: Output) -> Option<Transaction> {
         let mut deposit = Deposit::transaction(validator, self.key.public_key(), amount);
-        let spent = coin.1.output.clone();
-        if !self.spend(&mut deposit, amount, coin) {
+        if !payments::spend(&mut deposit, amount, point, &coin) {
             return None;
         }
         Deposit::sign(&mut deposit, &self.chain, &self.validator, &[0; 32]).expect("keys in memory sign");
-        self.sign(&mut deposit, spent);
+        payments::sign(&mut deposit, &self.chain, coin, &self.key);
         Some(deposit)
-    }
-
-    /// Lets the coin pay `amount` and the fee, if it is large enough.
-    fn spend(&self, transaction: &mut Transaction, amount: Amount, (previous, coin): (OutPoint, Coin)) -> bool {
-        let Some(change) = coin.output.amount.checked_sub(amount.0 + FEE) else { return false };
-        transaction.inputs = vec![Input { previous, sequence: Input::FINAL }];
-        transaction.witnesses = vec![Witness::default()];
-        transaction.outputs = vec![Output { amount: change, ..coin.output }];
-        true
-    }
-
-    fn sign(&self, transaction: &mut Transaction, spent: Output) {
-        SingleKey::sign(transaction, &self.chain, &[spent], &self.key, &[0; 32]).expect("keys in memory sign");
     }
 }

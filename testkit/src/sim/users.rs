@@ -11,16 +11,16 @@ use health_chain::{
         },
     },
     data::{
-        ChainId, Commitment, Hash, Input, ObjectId, OutPoint, Output, SecretKey, Timestamp, Transaction, Witness,
-        codec,
+        ChainId, Commitment, Hash, ObjectId, SecretKey, Timestamp, Transaction, codec,
         ports::{StateView, StoreError},
         tagged_hash,
     },
-    incentive::{Coin, SingleKey, coins},
+    incentive::coins,
 };
 
 use super::{
     fabric::NodeIndex,
+    payments::pay_fee,
     random::Random,
     world::{START, gateway_id, institute_key, lock_of, patient_key, wrap},
 };
@@ -29,8 +29,6 @@ use super::{
 const GRANT_SECONDS: u32 = 365 * 24 * 60 * 60;
 /// One of so many visits to a granted record withdraws the grant.
 const REVOKE_ONE_IN: u64 = 3;
-/// The fee of what is not free.
-const FEE: u64 = 1;
 
 /// A patient with one record.
 pub(super) struct Patient {
@@ -121,7 +119,9 @@ impl Patient {
                 Signed { transaction: revoke.transaction(), what: Operation::Revoke }
             }
             (known, _) => {
-                let Some(coin) = coins(state, &lock_of(self.index))?.into_iter().next() else { return Ok(Wish::Coin) };
+                let Some((point, coin)) = coins(state, &lock_of(self.index))?.into_iter().next() else {
+                    return Ok(Wish::Coin);
+                };
                 let (mut transaction, what) = match known {
                     None => (self.store().transaction(), Operation::Store),
                     Some(object) => {
@@ -129,7 +129,7 @@ impl Patient {
                         (self.grant(position).transaction(), Operation::Grant)
                     }
                 };
-                self.pay(&mut transaction, coin);
+                pay_fee(&mut transaction, &self.chain, (point, coin.output), &self.key);
                 Signed { transaction, what }
             }
         };
@@ -156,14 +156,6 @@ impl Patient {
             payment: None,
         };
         Grant::sign(position, terms, &self.key, &[0; 32]).expect("keys in memory sign")
-    }
-
-    fn pay(&self, transaction: &mut Transaction, (previous, coin): (OutPoint, Coin)) {
-        let amount = coin.output.amount.checked_sub(FEE).expect("coins are large");
-        transaction.inputs = vec![Input { previous, sequence: Input::FINAL }];
-        transaction.witnesses = vec![Witness::default()];
-        transaction.outputs = vec![Output { amount, ..coin.output.clone() }];
-        SingleKey::sign(transaction, &self.chain, &[coin.output], &self.key, &[0; 32]).expect("keys in memory sign");
     }
 
     /// An institute's request to read the record.

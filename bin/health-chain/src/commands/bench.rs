@@ -16,6 +16,7 @@ use crate::{
         turns::{Figure, LAYOUTS, Pace, Spread},
     },
     failure::Failure,
+    text,
 };
 
 /// What `bench` takes.
@@ -89,9 +90,7 @@ pub(crate) fn run(options: &Options, out: &mut impl Write) -> Result<(), Failure
         figures,
     };
     if options.json {
-        let json = serde_json::to_string_pretty(&report).expect("text and numbers only");
-        writeln!(out, "{json}")?;
-        return Ok(());
+        return Ok(writeln!(out, "{}", text::json(&report))?);
     }
     show(&report, out).map_err(Failure::Output)
 }

@@ -289,8 +289,7 @@ struct SeatEntry {
 fn show(office: &Office<'_>, json: bool, out: &mut impl Write) -> Result<(), Failure> {
     let standing = office.look(|view, _| standing(view))?.map_err(Failure::State)?;
     if json {
-        let json = serde_json::to_string_pretty(&standing).expect("text and numbers only");
-        return Ok(writeln!(out, "{json}")?);
+        return Ok(writeln!(out, "{}", text::json(&standing))?);
     }
     let Standing { seq, power, quorum, seats } = standing;
     writeln!(out, "decisions so far  {seq}")?;

@@ -150,8 +150,7 @@ pub(crate) fn validators(office: &Office<'_>, options: &Validators, out: &mut im
         })?
         .map_err(Failure::State)?;
     if options.json {
-        let json = serde_json::to_string_pretty(&standing).expect("text and numbers only");
-        return Ok(writeln!(out, "{json}")?);
+        return Ok(writeln!(out, "{}", text::json(&standing))?);
     }
     writeln!(out, "height      {}", standing.height)?;
     match standing.epoch_ends {

@@ -66,9 +66,7 @@ pub(crate) fn run(folder: &Folder, options: &Options, out: &mut impl Write) -> R
         outcome => outcome?,
     };
     if options.json {
-        let json = serde_json::to_string_pretty(&standing).expect("text and numbers only");
-        writeln!(out, "{json}")?;
-        return Ok(());
+        return Ok(writeln!(out, "{}", text::json(&standing))?);
     }
     match &standing.source {
         Source::Node { address, .. } => writeln!(out, "A node runs at {address}; it says:")?,
