@@ -1,5 +1,5 @@
 //! Validators as whole nodes, over a hub in memory and with stores on disk: they decide, one is stopped and started again, and they
-//! keep deciding.
+//! keep deciding. And one that is alone, in virtual time, keeps the interval of its chain.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
@@ -7,6 +7,10 @@ mod bft_nodes;
 
 use std::{
     path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -14,7 +18,8 @@ use std::{
 use bft_nodes::{VALIDATORS, genesis, height, parameters};
 use health_chain::{
     application::node::Node,
-    data::{Height, sha256},
+    consensus_bft::BftParameters,
+    data::{Height, Millis, Timestamp, sha256},
     network::{Address, MemoryHub, PeerId},
 };
 
@@ -58,4 +63,30 @@ fn four_nodes_decide_lose_one_and_take_it_back() {
         nodes.iter().map(|node| node.read(move |chain, _| chain.block_id_at(shared)).unwrap().unwrap()).collect();
     assert!(blocks.iter().all(|block| *block == blocks[0]), "one block at one height");
     assert!(nodes.iter().all(|node| node.status().unwrap().peers.len() >= 3), "nobody was banned");
+}
+
+/// A validator of a chain of its own hears nobody who could wake it: it has to wake itself, at the interval of its chain and not when
+/// it would say again what it said.
+#[test]
+fn who_decides_alone_keeps_the_interval() {
+    const BLOCKS: u32 = 50;
+    let folder = tempfile::tempdir().unwrap();
+    let parameters =
+        BftParameters { interval_millis: 100, ..BftParameters::equal([bft_nodes::secret(0).public_key()]) };
+    let genesis = genesis(&parameters);
+    let transport = MemoryHub::default().join(PeerId(sha256(b"alone")), Address("alone".into()));
+    let start = Millis::from(Timestamp(1_700_000_000));
+    let time = Arc::new(AtomicU64::new(start.0));
+    let clock = Arc::clone(&time);
+    let mut node = bft_nodes::builder(&genesis, folder.path(), 0, Box::new(transport))
+        .clock(Arc::new(move || Millis(clock.load(Ordering::Relaxed))))
+        .stepped([0; 32])
+        .unwrap();
+    node.mine(None);
+    while node.chain().tip().height < Height(BLOCKS) {
+        time.fetch_max(node.due().0, Ordering::Relaxed);
+        node.turn();
+    }
+    let taken = time.load(Ordering::Relaxed) - start.0;
+    assert_eq!(taken, u64::from((BLOCKS - 1) * parameters.interval_millis), "from the first block to the last");
 }

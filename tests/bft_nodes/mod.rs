@@ -40,15 +40,8 @@ pub(crate) fn genesis(parameters: &BftParameters) -> Genesis {
         .with(&incentive())
 }
 
-/// Starts node `number`: a validator, or beyond them a node that only follows.
-pub(crate) fn start(
-    genesis: &Genesis,
-    folder: &Path,
-    number: u8,
-    transport: Box<dyn Transport>,
-    address: Address,
-    peers: Vec<Address>,
-) -> Node {
+/// What node `number` is made of: a validator, or beyond them a node that only follows.
+pub(crate) fn builder(genesis: &Genesis, folder: &Path, number: u8, transport: Box<dyn Transport>) -> NodeBuilder {
     let engine: Box<dyn Engine> = if number < VALIDATORS {
         Box::new(Bft::validator(genesis, Box::new(secret(number))).unwrap())
     } else {
@@ -58,11 +51,19 @@ pub(crate) fn start(
     let rewards = Arc::new(Rewards::new(&ledger));
     let executor = Arc::new(Contracts::new(ledger, vec![]).unwrap());
     let store = Box::new(SledStore::open(&folder.join(format!("node-{number}"))).unwrap());
-    let node = NodeBuilder::new(genesis.clone(), store, engine, executor, rewards, transport)
-        .listen(address)
-        .peers(peers)
-        .start()
-        .unwrap();
+    NodeBuilder::new(genesis.clone(), store, engine, executor, rewards, transport)
+}
+
+/// Starts node `number`.
+pub(crate) fn start(
+    genesis: &Genesis,
+    folder: &Path,
+    number: u8,
+    transport: Box<dyn Transport>,
+    address: Address,
+    peers: Vec<Address>,
+) -> Node {
+    let node = builder(genesis, folder, number, transport).listen(address).peers(peers).start().unwrap();
     if number < VALIDATORS {
         node.mine(None).unwrap();
     }

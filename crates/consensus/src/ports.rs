@@ -156,7 +156,8 @@ pub enum Action {
     StopSearch,
     /// This header is sealed: the candidate's block is ready to be verified, stored and announced.
     Sealed(Header),
-    /// Feed [`Input::Tick`] at this time; replaces the moment given before.
+    /// Feed [`Input::Tick`] at this time; replaces the moment given before. It is to be noted before the rest of the step is carried
+    /// out: that may lead to a step that replaces it.
     WakeAt(Millis),
     /// Build a candidate on the current tip and feed it as [`Input::Proposal`].
     Propose,

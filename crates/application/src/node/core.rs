@@ -364,10 +364,18 @@ impl Core {
         self.advance(actions);
     }
 
-    /// One step of the engine. Without its journal it can't promise anything either.
+    /// One step of the engine, and what it wants besides being woken. That is noted at once: what it wants may lead to its next step,
+    /// which may name another time. Without its journal it can't promise anything either.
     fn drive(&mut self, input: EngineInput) -> Vec<EngineAction> {
-        let actions = self.local.chain.step_engine(self.local.now, input);
+        let mut actions = self.local.chain.step_engine(self.local.now, input);
         self.local.is_store_lost |= self.local.chain.engine_failure().is_some();
+        actions.retain(|action| match action {
+            EngineAction::WakeAt(at) => {
+                self.wake_engine_at = Some(*at);
+                false
+            }
+            _ => true,
+        });
         actions
     }
 
@@ -422,7 +430,6 @@ impl Core {
                     }
                     Step::Engine(EngineAction::Search(task)) => self.searcher.search(task),
                     Step::Engine(EngineAction::StopSearch) => self.searcher.stop(),
-                    Step::Engine(EngineAction::WakeAt(at)) => self.wake_engine_at = Some(at),
                     Step::Engine(action) => debug!(?action, "not for the driver"),
                 }
             }
