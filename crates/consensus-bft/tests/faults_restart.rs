@@ -1,10 +1,13 @@
 //! A validator whose process ends at every write to its store, before the write or after it and before anything left: started
-//! again, it never contradicts what it said.
+//! again, it never contradicts what it said. And it goes on from there, whatever it heard at once.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod common;
 
-use common::{Crash, World};
+use common::{Crash, NOTE, START, SharedStore, World, genesis, parameters, parts, secret};
+use health_chain_consensus::{Chain, EngineInput, ports::Action, verify::CERTIFIED_BLOCK_VERSION};
+use health_chain_consensus_bft::{Bft, Claim, Signed, Statement, proposal_message, vote_message};
+use health_chain_data::{Block, Body, Genesis, Header, Height, Millis, Transaction, ports::ScalarHasher};
 
 const MINUTE: u64 = 60_000;
 
@@ -45,4 +48,98 @@ fn all_validators_restart_again_and_again() {
         restarts += world.nodes.iter().map(|node| node.restarts).sum::<usize>();
     }
     assert!(restarts > 30, "nearly every one of 40 has crashed: {restarts}");
+}
+
+/// Who comes late hears a height of several rounds at once, and decides on its blocks afterwards. What it writes down has to be in the
+/// order in which it learned it: over a journal in another order it would have proposed something else, and says nothing more.
+#[test]
+fn who_heard_several_rounds_at_once_goes_on_after_a_restart() {
+    let genesis = genesis(&parameters(4));
+    let disk = SharedStore::default();
+    let mut late = Late::start(&genesis, &disk);
+    for message in first_round_failed(&genesis) {
+        assert_eq!(late.step(EngineInput::Message(message)), 0, "it has not begun the height");
+    }
+    late.tick(0);
+    assert_eq!(late.proposed, 1, "the second round is its own");
+
+    let mut again = Late::start(&genesis, &disk);
+    again.tick(0);
+    assert_eq!(again.proposed, 0, "it has proposed already");
+    assert!(again.tick(10_000) > 0, "it still has a say");
+}
+
+/// The validator whose turn it is in the second round of the first height.
+const LATE: usize = 2;
+
+struct Late {
+    chain: Chain,
+    now: Millis,
+    wake_at: Option<Millis>,
+    proposed: usize,
+}
+
+impl Late {
+    fn start(genesis: &Genesis, disk: &SharedStore) -> Self {
+        let engine = Bft::validator(genesis, Box::new(secret(LATE))).unwrap();
+        let chain = Chain::open(parts(engine, Box::new(disk.clone())), genesis).unwrap();
+        let mut late = Self { chain, now: Millis::from(START), wake_at: None, proposed: 0 };
+        late.step(EngineInput::Tip);
+        late
+    }
+
+    /// One step and what follows from it; how many messages left.
+    fn step(&mut self, input: EngineInput) -> usize {
+        let mut sent = 0;
+        let mut inputs = vec![input];
+        while let Some(input) = inputs.pop() {
+            for action in self.chain.step_engine(self.now, input) {
+                match action {
+                    Action::WakeAt(at) => self.wake_at = Some(at),
+                    Action::Propose => {
+                        self.proposed += 1;
+                        inputs.push(EngineInput::Proposal(block(&self.chain.tip().header, LATE)));
+                    }
+                    Action::Broadcast(_) => sent += 1,
+                    _ => {}
+                }
+            }
+        }
+        sent
+    }
+
+    /// Lets so much time pass; how many messages left meanwhile.
+    fn tick(&mut self, millis: u64) -> usize {
+        let until = self.now.saturating_add(millis);
+        let mut sent = 0;
+        while let Some(at) = self.wake_at.take_if(|at| *at <= until) {
+            self.now = self.now.max(at);
+            sent += self.step(EngineInput::Tick);
+        }
+        self.now = until;
+        sent
+    }
+}
+
+/// The others have voted for the first proposal and then given it up, and have gone on to the second round.
+fn first_round_failed(genesis: &Genesis) -> Vec<Vec<u8>> {
+    let signed = |number, round, claim| {
+        let statement = Statement { height: Height(1), round, claim };
+        let signature = secret(number).sign(&statement.message(genesis.chain_id()), &[0; 32]);
+        Signed { statement, validator: secret(number).public_key(), signature }
+    };
+    let proposer = 1;
+    let block = block(&genesis.block().header, proposer);
+    let choice = block.id().into();
+    let proposal = signed(proposer, 0, Claim::Proposal { choice, valid_round: None });
+    let votes = [(0, Claim::Prevote(Some(choice))), (0, Claim::Precommit(None)), (1, Claim::Prevote(None))];
+    let votes = votes.into_iter().flat_map(|(round, claim)| [0, 1, 3].map(|number| signed(number, round, claim)));
+    [proposal_message(proposal, block)].into_iter().chain(votes.map(vote_message)).collect()
+}
+
+fn block(parent: &Header, mark: usize) -> Block {
+    let body = Body(vec![Transaction::new(NOTE, vec![mark as u8])]);
+    let root = body.root(&ScalarHasher);
+    let time = START.saturating_add(1);
+    Block { header: Header { version: CERTIFIED_BLOCK_VERSION, parent: parent.id(), root, time, seal: vec![] }, body }
 }

@@ -103,7 +103,7 @@ impl Life {
                 }
                 _ => continue,
             };
-            more.into_iter().rev().for_each(|action| pending.push_front(action));
+            pending.extend(more);
         }
     }
 }

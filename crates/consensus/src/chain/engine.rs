@@ -129,7 +129,8 @@ impl Chain {
         verify::proposal(block, &branch, self.state(), &self.rules(), now)
     }
 
-    /// Does what is the chain's to do, and returns the rest in its order.
+    /// Does what is the chain's to do, and returns the rest in its order. What a verdict leads to comes after all that the engine wanted
+    /// before it had the verdict: the journal has to say what it knew when.
     fn carry_out(&mut self, now: Millis, actions: Vec<Action>) -> Vec<Action> {
         let mut pending = VecDeque::from(actions);
         let mut rest = Vec::new();
@@ -145,8 +146,7 @@ impl Chain {
                         // This node can't tell: it has no opinion.
                         Err(_) => continue,
                     };
-                    let more = self.parts.engine.step(now, Input::Judged { id: block.id(), is_valid });
-                    more.into_iter().rev().for_each(|action| pending.push_front(action));
+                    pending.extend(self.parts.engine.step(now, Input::Judged { id: block.id(), is_valid }));
                 }
                 other => rest.push(other),
             }

@@ -150,15 +150,18 @@ pub fn open(store: impl ChainStore + 'static) -> Chain {
 }
 
 pub fn try_open(store: impl ChainStore + 'static) -> Result<Chain, health_chain_consensus::OpenError> {
-    let parts = Parts {
+    Chain::open(parts(store, ToyEngine), &genesis())
+}
+
+pub fn parts(store: impl ChainStore + 'static, engine: impl Engine + 'static) -> Parts {
+    Parts {
         store: Box::new(store),
-        engine: Box::new(ToyEngine),
+        engine: Box::new(engine),
         executor: Arc::new(ToyExecutor),
         reward: Arc::new(ToyReward),
         verifier: Arc::new(SingleVerifier),
         hasher: Arc::new(ScalarHasher),
-    };
-    Chain::open(parts, &genesis())
+    }
 }
 
 /// A block on `parent`; blocks of other marks are other blocks.
