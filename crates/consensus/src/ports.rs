@@ -165,7 +165,8 @@ pub enum Action {
     Persist(Vec<u8>),
     /// What was persisted so far is of no use any more. Carried out by [`crate::Chain::step_engine`].
     Forget,
-    /// Say whether this block may follow the tip: [`Input::Judged`]. Carried out by [`crate::Chain::step_engine`].
+    /// Say whether this block may follow the tip: [`Input::Judged`], after all else that the step wants. Carried out by
+    /// [`crate::Chain::step_engine`].
     Judge(Block),
     /// Send this to the other engines, all of them.
     Broadcast(Vec<u8>),
