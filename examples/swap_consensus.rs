@@ -1,5 +1,6 @@
 //! One health chain on three engines: proof of work for a public network, BFT for a consortium, proof of stake for those who have something
-//! to lose. One line each; nothing else of the chain knows.
+//! to lose. What differs is an entry of a table each (`engines`): the genesis block's seal, the engine's section of the genesis document, the
+//! engine of a node, and whether stake is bonded. Nothing else of the chain knows.
 //!
 //! The task, on four nodes each time: a hospital issues a record, the patient stores it encrypted and grants a research institute to read
 //! it, the institute reads it, she revokes, and it can't be read again. The records' state in the end is the same, whoever agreed on it.

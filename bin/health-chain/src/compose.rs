@@ -1,4 +1,5 @@
-//! Which part stands behind which seam: the only file that names concrete ones. To swap a part, change it here.
+//! Which part stands behind which seam. To swap a part, change it here; a new engine also takes its rules in `genesis_file` and its name in
+//! `commands::init`.
 
 use std::{net::SocketAddr, num::NonZeroUsize, path::Path, sync::Arc, thread::available_parallelism};
 

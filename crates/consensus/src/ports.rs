@@ -20,7 +20,7 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Finality {
-    /// Never for certain: with this many blocks on top, itself included, it is taken as settled.
+    /// Never for certain: this many blocks deep, itself included, it is taken as settled.
     Depth(u32),
     /// With the certificate that decided it, at once.
     Certificate,
@@ -48,7 +48,7 @@ pub trait Ancestry {
 /// A way to agree on the next block. Pure checks of seals, and a state machine that makes blocks: it takes the time and an
 /// input and returns actions, and never waits, sends or searches itself.
 pub trait Engine: Send {
-    /// The engine's name, as the genesis document gives it.
+    /// The engine's name. Its section of the genesis document, if it has one, is `consensus-` and this.
     fn name(&self) -> &'static str;
 
     /// When a block counts as settled.

@@ -22,7 +22,15 @@ const MAX_STEPS: usize = 100;
 
 /// Lets the engine that `maker` returns make blocks, one after the other, on the chain of `genesis`, and the one that `follower`
 /// returns check them. Both are asked for several times, and each time for a new engine. Under proof of work, take a
-/// target that a header is unlikely to meet by chance, such as one in 2^16.
+/// target that a header is unlikely to meet by chance, such as one in 2^16. An implementation must
+///
+/// - make blocks alone, each within a hundred steps: where others have to agree, `genesis` names one validator;
+/// - make equal blocks for equal inputs, and give what it sealed some weight;
+/// - take at every node what one has sealed, and refuse a header in which a bit has changed, or that is longer or shorter;
+/// - ask for nothing where it only checks;
+/// - seal nothing that does not extend the tip.
+///
+/// What engines say to each other goes nowhere here: that is for the simulator.
 ///
 /// # Panics
 /// With the rule that the engine breaks.

@@ -74,7 +74,8 @@ pub struct OwnEngine {
     pub genesis: Arc<dyn Fn(Genesis) -> Genesis + Send + Sync>,
     /// The seal of the genesis block.
     pub genesis_seal: Vec<u8>,
-    /// The engine of a node, given the whole genesis document; all nodes below the number of honest ones make blocks.
+    /// The engine of a node, given the whole genesis document. All nodes below the number of honest ones are told to make blocks; an engine
+    /// may decline, by asking for nothing.
     pub engine: Arc<MakeEngine>,
 }
 

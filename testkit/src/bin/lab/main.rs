@@ -79,7 +79,7 @@ enum Experiment {
         /// Seeds for each engine and kind of faults.
         #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
         seeds: u64,
-        /// Minutes with faults, and as many without after them.
+        /// Minutes with faults; twenty without come after them.
         #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
         minutes: u64,
     },
