@@ -49,6 +49,9 @@ fn bug() -> Option<Bug> {
         (cfg!(feature = "bug-forgotten-journal"), Bug::ForgottenJournal),
         (cfg!(feature = "bug-blind-vote"), Bug::BlindVote),
         (cfg!(feature = "bug-forgotten-evidence"), Bug::ForgottenEvidence),
+        (cfg!(feature = "bug-forgotten-accusation"), Bug::ForgottenAccusation),
+        (cfg!(feature = "bug-lasting-silence"), Bug::LastingSilence),
+        (cfg!(feature = "bug-late-wake"), Bug::LateWake),
     ];
     bugs.into_iter().find(|(is_wanted, _)| *is_wanted).map(|(_, bug)| bug)
 }

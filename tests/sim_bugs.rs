@@ -83,3 +83,27 @@ fn a_chain_without_a_judge() {
         assert!(matches!(rule, Broken::Impunity { .. }), "{rule}");
     }
 }
+
+/// Everybody hears it, and nobody says so.
+#[test]
+fn validators_that_accuse_nobody() {
+    let rule = caught(Bug::ForgottenAccusation, &options(Options::bft(), &[Fault::DoubleVote]));
+    assert!(matches!(rule, Broken::Evidence), "{rule}");
+}
+
+/// The others decide without it, and it takes their blocks: only who looks for its own part sees that it has none.
+#[test]
+fn a_validator_that_a_restart_silences_for_good() {
+    let options = Options { fault_millis: 5 * 60_000, ..options(Options::bft(), &[Fault::Crash]) };
+    let rule = caught(Bug::LastingSilence, &options);
+    assert!(matches!(rule, Broken::Silence { .. }), "{rule}");
+}
+
+/// Blocks come, and later than they should.
+#[test]
+fn an_engine_that_is_woken_late() {
+    for base in [Options::default(), Options::bft()] {
+        let rule = caught(Bug::LateWake, &options(base, &[]));
+        assert!(matches!(rule, Broken::Pace { .. }), "{rule}");
+    }
+}

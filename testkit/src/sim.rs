@@ -153,6 +153,11 @@ impl Options {
         }
     }
 
+    /// From when on nodes have found each other again: half of the healed time is for dialling.
+    pub(crate) const fn known_again_millis(&self) -> u64 {
+        self.hostile_millis + self.healed_millis / 2
+    }
+
     pub(crate) fn has(&self, fault: Fault) -> bool {
         self.faults.contains(&fault)
     }
@@ -352,6 +357,20 @@ pub enum Broken {
         found: Height,
         /// The least height.
         needed: Height,
+    },
+    /// Long after healing, a node that should make blocks, or decide on them with others, does not.
+    #[error("silence: long after healing, node {node} takes no part in making blocks")]
+    Silence {
+        /// The node.
+        node: usize,
+    },
+    /// Long after healing, blocks come slower or faster than the interval of the chain says.
+    #[error("pace: long after healing, {found} blocks came while {due} were due")]
+    Pace {
+        /// How many came.
+        found: u64,
+        /// How many intervals passed.
+        due: u64,
     },
     /// More is kept than there can be need for.
     #[error("memory: node {node} keeps {count} transactions")]

@@ -38,7 +38,16 @@ pub enum Bug {
     BlindVote,
     /// The chain was put together without a judge: evidence is refused, whatever it proves.
     ForgottenEvidence,
+    /// A validator that contradicts another statement of its own is not accused.
+    ForgottenAccusation,
+    /// A validator that was started again in the middle of a height takes no part in anything any more.
+    LastingSilence,
+    /// An engine is woken half an interval later than it wants.
+    LateWake,
 }
+
+/// How late [`Bug::LateWake`] is, in milliseconds.
+const LATE_MILLIS: u64 = 15_000;
 
 /// [`Bug::DoubleFees`].
 pub(super) struct DoubleFees(pub(super) Arc<dyn RewardRule>);
@@ -64,13 +73,26 @@ impl Verifier for ForgottenSignatures {
     }
 }
 
-/// The engine with [`Bug::ForgottenJournal`] or [`Bug::BlindVote`]; other bugs are not its own.
+/// The engine with a bug of engines; other bugs are not its own.
 pub(super) fn engine_with(bug: Bug, engine: Box<dyn Engine>) -> Box<dyn Engine> {
     match bug {
-        Bug::ForgottenJournal => Box::new(SteeredEngine::new(engine, |engine, now, input| {
-            let mut actions = engine.step(now, input);
-            actions.retain(|action| !matches!(action, Action::Persist(_)));
-            actions
+        Bug::ForgottenJournal => Box::new(without(engine, |action| matches!(action, Action::Persist(_)))),
+        Bug::ForgottenAccusation => Box::new(without(engine, |action| matches!(action, Action::Accuse(_)))),
+        Bug::LastingSilence => {
+            let mut has_begun_before = false;
+            Box::new(SteeredEngine::new(engine, move |engine, now, input| {
+                has_begun_before |= matches!(input, Input::Journal(_));
+                let mut actions = engine.step(now, input);
+                actions.retain(|_| !has_begun_before);
+                actions
+            }))
+        }
+        Bug::LateWake => Box::new(SteeredEngine::new(engine, |engine, now, input| {
+            let late = |action| match action {
+                Action::WakeAt(at) => Action::WakeAt(at.saturating_add(LATE_MILLIS)),
+                action => action,
+            };
+            engine.step(now, input).into_iter().map(late).collect()
         })),
         Bug::BlindVote => Box::new(SteeredEngine::new(engine, |engine, now, input| match input {
             Input::Judged { id, .. } => engine.step(now, Input::Judged { id, is_valid: true }),
@@ -78,6 +100,15 @@ pub(super) fn engine_with(bug: Bug, engine: Box<dyn Engine>) -> Box<dyn Engine> 
         })),
         _ => engine,
     }
+}
+
+/// An engine that never wants what `is_forgotten` says.
+fn without(engine: Box<dyn Engine>, is_forgotten: fn(&Action) -> bool) -> SteeredEngine {
+    SteeredEngine::new(engine, move |engine, now, input| {
+        let mut actions = engine.step(now, input);
+        actions.retain(|action| !is_forgotten(action));
+        actions
+    })
 }
 
 /// What evidence proves: nothing, under [`Bug::ForgottenEvidence`].

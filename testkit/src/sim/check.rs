@@ -5,15 +5,16 @@ use std::collections::{BTreeMap, btree_map::Entry};
 use health_chain::{
     application::{node::SteppedNode, records},
     consensus::{
+        Chain,
         ports::{EvidenceCheck, Offence},
         validators::{self, validators_at},
     },
     consensus_bft::{Certificate, Equivocation, Successors},
-    data::{BlockId, Height, Kind, Millis, Transaction, state::state_hash},
+    data::{BlockId, Header, Height, Kind, Millis, Transaction, state::state_hash},
     incentive::{kinds::EVIDENCE, supply},
 };
 
-use super::{Broken, Fault, fabric::peer, run::Simulation, world::START};
+use super::{Broken, Consensus, Options, run::Simulation, world::START};
 
 /// Transactions that may wait per patient: her open operations, and what lying peers make of them.
 const MAX_WAITING_PER_PATIENT: usize = 16;
@@ -21,6 +22,9 @@ const MAX_WAITING_PER_PATIENT: usize = 16;
 const MAX_WAITING_PER_PAYER: usize = 1_000;
 /// Of the blocks due after healing, one in so many must have come about.
 const PROGRESS_SHARE: u64 = 4;
+/// Where it is not chance that makes blocks, so many of the blocks due, in hundredths, must have come about once nodes know each other again.
+/// Those that liars should propose come rounds later.
+const PACE_PERCENT: u64 = 75;
 /// Rounds in which validators must decide, once they have found each other again.
 const MAX_ROUNDS: u32 = 10;
 /// How far honest nodes may be apart at the end, in blocks.
@@ -35,28 +39,21 @@ pub(super) struct Checks {
     looked: Vec<Height>,
     /// The height of the best node when the faults ended.
     pub(super) healed_at: Option<Height>,
+    /// Blocks that each node has made, or come to with the others, since nodes know each other again.
+    pub(super) made: Vec<u64>,
 }
 
 impl Checks {
     pub(super) fn new(nodes: usize) -> Self {
         // The genesis block is nobody's.
-        Self { looked: vec![Height(1); nodes], ..Self::default() }
+        Self { looked: vec![Height(1); nodes], made: vec![0; nodes], ..Self::default() }
     }
 
     pub(super) fn look(&mut self, simulation: &mut Simulation<'_>) -> Result<(), Broken> {
         let options = simulation.options;
-        let mut bans = 0;
         for (node, running) in honest(simulation) {
             let audited = supply::audit(running.chain().state(), &simulation.world.incentive);
             audited.map_err(|error| Broken::Supply { node, reason: error.to_string() })?;
-            for (banned, _) in running.network().bans() {
-                let found = (0..options.nodes).find(|other| peer(*other) == banned);
-                let is_honest = |other: &usize| *other != 0 || !options.has(Fault::Equivocation);
-                if let Some(banned) = found.filter(is_honest) {
-                    return Err(Broken::Honesty { by: node, banned });
-                }
-                bans += 1;
-            }
             let count = running.pool().len();
             let payments = MAX_WAITING_PER_PAYER * options.payers;
             if count > MAX_WAITING_PER_PATIENT * (options.patients + 1) + payments {
@@ -68,7 +65,6 @@ impl Checks {
         let activity = &mut simulation.activity;
         activity.height = activity.height.max(heights.unwrap_or(Height::ZERO));
         activity.peak_waiting = activity.peak_waiting.max(waiting.unwrap_or(0));
-        activity.bans = bans;
         Ok(())
     }
 
@@ -130,7 +126,24 @@ impl Checks {
             }
         }
         self.states_agree(simulation)?;
+        self.all_take_part(simulation)?;
+        keeps_pace(simulation)?;
         decided_soon(simulation)
+    }
+
+    /// Whoever should make blocks does, or is at it: that others do it, too, hides nobody who has stopped.
+    fn all_take_part(&self, simulation: &Simulation<'_>) -> Result<(), Broken> {
+        let takes_part = |node: usize| match simulation.options.consensus {
+            Consensus::Solo => node != 0 || self.made[node] > 0,
+            Consensus::ProofOfWork => simulation.fabric.with(|shared| shared.is_searching(node)),
+            Consensus::Bft | Consensus::Pos => self.made[node] > 0,
+            // Who makes blocks when is its own affair.
+            Consensus::Own(_) => true,
+        };
+        match (0..simulation.options.nodes).find(|node| !takes_part(*node)) {
+            None => Ok(()),
+            Some(node) => Err(Broken::Silence { node }),
+        }
     }
 
     /// Who has the same tip has the same state, and it is what the blocks give.
@@ -159,20 +172,41 @@ fn check_evidence(simulation: &Simulation<'_>, node: usize, transaction: &Transa
     }
 }
 
-/// In the second half of the healed time validators know each other again, and decide within a few rounds.
+/// The blocks since nodes know each other again, from the last one down.
+fn since_known_again<'a>(chain: &'a Chain, options: &Options) -> impl Iterator<Item = (Height, Header)> + 'a {
+    let known_again = Millis(Millis::from(START).0 + options.known_again_millis()).timestamp();
+    let header = |height| {
+        let id = chain.block_id_at(height).expect("every height up to the tip has a block");
+        (height, chain.header(&id).expect("a block has a header"))
+    };
+    (1..=chain.tip().height.0)
+        .rev()
+        .map(move |height| header(Height(height)))
+        .take_while(move |(_, header)| header.time >= known_again)
+}
+
+/// Blocks come at the interval of the chain, where they don't come by chance.
+fn keeps_pace(simulation: &Simulation<'_>) -> Result<(), Broken> {
+    let options = simulation.options;
+    if matches!(options.consensus, Consensus::ProofOfWork | Consensus::Own(_)) {
+        return Ok(());
+    }
+    let Some((_, running)) = honest(simulation).next() else { return Ok(()) };
+    let found = since_known_again(running.chain(), options).count() as u64;
+    let time = options.hostile_millis + options.healed_millis - options.known_again_millis();
+    let due = time / (u64::from(options.interval_seconds) * 1_000);
+    // The first one may have been due before.
+    if found * 100 < due * PACE_PERCENT || found > due + 1 { Err(Broken::Pace { found, due }) } else { Ok(()) }
+}
+
+/// Once validators know each other again, they decide within a few rounds.
 fn decided_soon(simulation: &Simulation<'_>) -> Result<(), Broken> {
     let options = simulation.options;
     let has_validators = options.consensus.has_validators();
     let Some((_, running)) = honest(simulation).next().filter(|_| has_validators) else { return Ok(()) };
-    let known_again = Millis(Millis::from(START).0 + options.hostile_millis + options.healed_millis / 2).timestamp();
     let chain = running.chain();
     let epochs = validators::epochs(chain.state()).expect("memory can be read").expect("there are validators");
-    for height in (1..=chain.tip().height.0).rev().map(Height) {
-        let id = chain.block_id_at(height).expect("every height up to the tip has a block");
-        let header = chain.header(&id).expect("a block has a header");
-        if header.time < known_again {
-            break;
-        }
+    for (height, header) in since_known_again(chain, options) {
         // Sets of long ago are forgotten: with short intervals, what they decided on is not looked at.
         let Some(set) = validators_at(chain.state(), height).expect("memory can be read") else { break };
         let seal = match Successors::split(&header.seal) {

@@ -360,6 +360,11 @@ impl Shared {
         }
     }
 
+    /// Whether a search of the node's is under way.
+    pub(super) fn is_searching(&self, node: NodeIndex) -> bool {
+        self.searches[node].is_some()
+    }
+
     /// Takes a node off the network: its peers hear of it in a while.
     pub(super) fn leave(&mut self, node: NodeIndex) {
         self.lives[node] = None;

@@ -12,6 +12,7 @@ use health_chain::{
         ports::{Accusation, SearchOutcome},
     },
     data::{BlockId, Millis, Transaction, TxId, codec, ports::BatchHasher, ports::ScalarHasher},
+    network::PeerId,
 };
 
 use super::{
@@ -298,6 +299,7 @@ impl<'a> Simulation<'a> {
             let millis = self.fabric.with(|shared| shared.now) - Millis::from(START).0;
             watcher.turned(millis, node, &running.node);
         }
+        let know_each_other = self.millis() >= self.options.known_again_millis();
         let (mut moved, mut accusations) = (false, Vec::new());
         for event in running.events.try_iter() {
             match event {
@@ -308,7 +310,16 @@ impl<'a> Simulation<'a> {
                         self.activity.deepest = self.activity.deepest.max(undone);
                     }
                 }
-                NodeEvent::Mined { .. } => self.activity.made += 1,
+                NodeEvent::Mined { .. } if is_honest => {
+                    self.activity.made += 1;
+                    self.checks.made[node] += u64::from(know_each_other);
+                }
+                NodeEvent::PeerPenalised { peer: banned, is_banned: true } if is_honest => {
+                    if let Some(banned) = self.honest_one(&banned) {
+                        return Err(self.violation(Broken::Honesty { by: node, banned }));
+                    }
+                    self.activity.bans += 1;
+                }
                 NodeEvent::Accused { accusation } if is_honest => {
                     let accused = accusation.offender;
                     if !self.world.contradicts_itself(&accused) {
@@ -333,6 +344,12 @@ impl<'a> Simulation<'a> {
             self.check_accounts(node, &accusations)?;
         }
         self.take_answers(node)
+    }
+
+    /// The node with this name, if it is an honest one.
+    fn honest_one(&self, name: &PeerId) -> Option<NodeIndex> {
+        let is_honest = |node: &NodeIndex| *node != 0 || !self.options.has(Fault::Equivocation);
+        (0..self.options.nodes).filter(is_honest).find(|node| peer(*node) == *name)
     }
 
     /// Gives the node a turn when its engine wants one.
