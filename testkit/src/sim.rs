@@ -282,13 +282,13 @@ pub enum Broken {
         /// The sequence number of the withdrawal.
         withdrawn: u64,
     },
-    /// An honest node banned an honest node.
-    #[error("honesty: node {by} banned node {banned}")]
+    /// An honest node held something against an honest node.
+    #[error("honesty: node {by} penalised node {penalised}")]
     Honesty {
-        /// Who banned.
+        /// Who penalised.
         by: usize,
         /// Whom.
-        banned: usize,
+        penalised: usize,
     },
     /// Something is on the chain that nobody signed.
     #[error("authenticity: node {node} has transaction {id} on the chain, which nobody signed")]

@@ -314,11 +314,11 @@ impl<'a> Simulation<'a> {
                     self.activity.made += 1;
                     self.checks.made[node] += u64::from(know_each_other);
                 }
-                NodeEvent::PeerPenalised { peer: banned, is_banned: true } if is_honest => {
-                    if let Some(banned) = self.honest_one(&banned) {
-                        return Err(self.violation(Broken::Honesty { by: node, banned }));
+                NodeEvent::PeerPenalised { peer, is_banned } if is_honest => {
+                    if let Some(penalised) = self.honest_one(&peer) {
+                        return Err(self.violation(Broken::Honesty { by: node, penalised }));
                     }
-                    self.activity.bans += 1;
+                    self.activity.bans += usize::from(is_banned);
                 }
                 NodeEvent::Accused { accusation } if is_honest => {
                     let accused = accusation.offender;
