@@ -5,9 +5,9 @@ mod common;
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use common::{World, follower, parts, secret, validator};
+use common::{SharedStore, World, follower, follower_on, parts, secret, validator};
 use health_chain_consensus::{
-    BlockError, Chain, Checkpoint, HeaderError, OpenError,
+    Accepted, BlockError, Chain, Checkpoint, HeaderError, OpenError,
     ports::FixedStake,
     validators::{epochs, validators_at},
 };
@@ -212,16 +212,50 @@ fn a_made_up_past_convinces_nobody_who_was_there_or_was_told() {
     let mut told = follower(&world.genesis, Some(checkpoint)).unwrap();
     let error = told.accept_headers(now(&other), &made_up).unwrap_err();
     assert!(matches!(error, HeaderError::Checkpoint { height, .. } if height == checkpoint.height), "{error}");
+    // Up to there the headers are as good as the real ones, so their blocks have to wait.
+    assert_eq!((told.best_header().1, told.missing_bodies(9)), (Height(checkpoint.height.0 - 1), vec![]));
+    let made_up_blocks = blocks(chain(&other, 0));
+    for block in &made_up_blocks[..checkpoint.height.0 as usize - 1] {
+        assert_eq!(told.accept_block(now(&other), block.clone()).unwrap(), Accepted::Stale);
+    }
+    assert_eq!(told.tip().height, Height::ZERO, "nothing is final that may be made up");
+    assert_eq!(told.accept_headers(now(&world), &headers(chain(&world, 0))).unwrap(), real.len());
+    assert_eq!(told.missing_bodies(1), [real[0].id()]);
     for block in &real {
         told.accept_block(now(&world), block.clone()).unwrap();
     }
     assert_eq!(told.tip().id, real[real.len() - 1].id());
+    let error = told.accept_block(now(&other), made_up_blocks[0].clone()).unwrap_err();
+    assert_eq!(error.rule(), "invalid-block");
 
     // A store that was led astray does not open under the checkpoint.
-    let disk = other.nodes[0].disk.clone();
-    let engine = Bft::follower(&world.genesis).unwrap().with_stakes(Arc::new(common::Appointments));
-    let opened = Chain::open_at(parts(engine, Box::new(disk)), &world.genesis, Some(checkpoint));
+    let opened = follower_on(&other.nodes[0].disk, &world.genesis, Some(checkpoint));
     assert!(matches!(opened, Err(OpenError::Checkpoint { .. })));
+}
+
+#[test]
+fn a_store_that_was_led_astray_below_the_checkpoint_is_found_out_once_that_is_known() {
+    let (world, mut other) = (changed(1), World::changing(6, 4, EPOCH, 2));
+    other.now += 1_000;
+    other.start_all();
+    assert!(other.run_to(4, 5 * MINUTE));
+    let (real, made_up) = (blocks(chain(&world, 0)), blocks(chain(&other, 0)));
+    let checkpoint = Checkpoint { height: Height(EPOCH + 2), block: real[EPOCH as usize + 1].id() };
+    let disk = SharedStore::default();
+    let mut astray = follower_on(&disk, &world.genesis, None).unwrap();
+    for block in &made_up[..3] {
+        astray.accept_block(now(&other), block.clone()).unwrap();
+    }
+    drop(astray);
+    // As long as nothing is known of the checkpoint, the branch may lead there. No further step is taken on it.
+    let mut told = follower_on(&disk, &world.genesis, Some(checkpoint)).unwrap();
+    assert_eq!(told.accept_block(now(&other), made_up[3].clone()).unwrap(), Accepted::Stale);
+    assert_eq!(told.tip().height, Height(3));
+    let lead = EPOCH as usize + 2;
+    assert_eq!(told.accept_headers(now(&world), &headers(chain(&world, 0))[..lead]).unwrap(), lead);
+    drop(told);
+    let opened = follower_on(&disk, &world.genesis, Some(checkpoint));
+    assert!(matches!(opened, Err(OpenError::Checkpoint { height, .. }) if height == checkpoint.height));
 }
 
 #[test]

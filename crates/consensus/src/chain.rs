@@ -86,8 +86,8 @@ pub enum Accepted {
     Waiting,
     /// Stored; another branch is better, or was there first.
     Side,
-    /// Not stored: on a lighter branch, and too far below the tip to be likely to matter. Its header is known, and it will be
-    /// among [`Chain::missing_bodies`] should its branch become the heaviest.
+    /// Not stored: on a lighter branch, and too far below the tip to be likely to matter; or below a [`Checkpoint`] that is not known yet. Its
+    /// header is known, and it will be among [`Chain::missing_bodies`] should its branch become the heaviest.
     Stale,
     /// The tip changed.
     Connected(TipChange),

@@ -258,11 +258,6 @@ impl HeaderTree {
         self.connected.pop();
     }
 
-    /// Headers at `height` other than `id`.
-    pub(crate) fn others_at(&self, height: Height, id: &BlockId) -> Vec<Slot> {
-        self.slots().filter(|slot| self.height_at(*slot) == height && self.id_at(*slot) != *id).collect()
-    }
-
     fn node(&self, slot: Slot) -> &Node {
         self.nodes[slot.0 as usize].as_ref().expect("slots in use hold nodes")
     }

@@ -4,10 +4,10 @@
 mod common;
 
 use common::*;
-use health_chain_consensus::{Accepted, Chain, OpenError, TipChange, limits::SIDE_BODY_DEPTH_BLOCKS};
+use health_chain_consensus::{Accepted, Chain, Checkpoint, OpenError, TipChange, limits::SIDE_BODY_DEPTH_BLOCKS};
 use health_chain_data::{
     Block, BlockId, Genesis, Header, Height, Timestamp,
-    ports::ChainStore,
+    ports::{ChainStore, StateView},
     state::{Changes, MemoryStore, Table},
 };
 
@@ -155,6 +155,70 @@ fn blocks_far_below_the_tip_are_not_stored() {
     offer_all(&mut chain, &[side[0].clone(), heavy.clone()]);
     assert_eq!(chain.tip().id, heavy.id());
     assert_replays(&chain);
+}
+
+#[test]
+fn only_what_leads_to_the_checkpoint_is_connected_however_heavy_the_rest_is() {
+    let disk = Disk::default();
+    let root = genesis().block().header;
+    let (heavy, mut told) = (row(&root, 9, 1, 3), row(&root, 1, 2, 3));
+    told.extend(row(&told[2].header, 1, 3, 2));
+    let high = row(&told[0].header, 9, 4, 2);
+    // Before its owner was told, the node has taken what there was.
+    let mut chain = open(disk.clone());
+    offer_all(&mut chain, &[told[0].clone(), high[0].clone()]);
+    offer_all(&mut chain, &told[1..2]);
+    assert_eq!(chain.tip().id, high[0].id());
+    drop(chain);
+    let checkpoint = Checkpoint { height: Height(4), block: told[3].id() };
+    let open_told = |disk: &Disk| Chain::open_at(parts(disk.clone(), ToyEngine), &genesis(), Some(checkpoint));
+    let mut chain = open_told(&disk).unwrap();
+    assert_eq!(offer(&mut chain, &heavy[0]).unwrap(), Accepted::Stale);
+    assert_eq!(offer(&mut chain, &high[1]).unwrap(), Accepted::Stale);
+    assert_eq!((chain.tip().id, chain.missing_bodies(9)), (high[0].id(), vec![]));
+    // Then it is told to take a branch that it has left.
+    for block in &told[2..4] {
+        chain.accept_headers(NOW, std::slice::from_ref(&block.header)).unwrap();
+    }
+    assert!(matches!(open_told(&disk), Err(OpenError::Checkpoint { height: Height(4), .. })));
+
+    let disk = Disk::default();
+    let mut chain = open_told(&disk).unwrap();
+    offer_all(&mut chain, &heavy);
+    offer_all(&mut chain, &told[..3]);
+    assert_eq!(chain.tip().height, Height::ZERO);
+    chain.accept_headers(NOW, std::slice::from_ref(&told[3].header)).unwrap();
+    assert_eq!(chain.best_header().0, told[3].id());
+    assert_eq!(chain.missing_bodies(9), ids(&told[..4]));
+    offer_all(&mut chain, &told);
+    assert_eq!(chain.tip().id, told[4].id());
+    assert_eq!(offer(&mut chain, &heavy[0]).unwrap_err().rule(), "invalid-block");
+    let late = block_on(&told[1].header, 99, 5, vec![]);
+    assert_eq!(offer(&mut chain, &late).unwrap_err().rule(), "checkpoint");
+    assert_replays(&chain);
+    drop(chain);
+    assert_eq!(open_told(&disk).unwrap().tip().id, told[4].id());
+}
+
+#[test]
+fn bodies_of_branches_that_the_checkpoint_excludes_are_dropped() {
+    let disk = Disk::default();
+    let root = genesis().block().header;
+    let (told, other) = (row(&root, 9, 1, 2), row(&root, 1, 2, 2));
+    let mut chain = open(disk.clone());
+    offer_all(&mut chain, &told);
+    offer_all(&mut chain, &other);
+    drop(chain);
+    let checkpoint = Checkpoint { height: Height(1), block: told[0].id() };
+    let chain = Chain::open_at(parts(disk.clone(), ToyEngine), &genesis(), Some(checkpoint)).unwrap();
+    assert_eq!((chain.tip().id, chain.block(&other[1].id()).unwrap()), (told[1].id(), None));
+    assert_eq!(disk.get(Table::BODIES, other[1].id().as_bytes()).unwrap(), None);
+    drop(chain);
+    // Who takes the checkpoint back can have them again.
+    let mut chain = open(disk);
+    assert_eq!(chain.tip().id, told[1].id());
+    offer_all(&mut chain, &other);
+    assert_eq!(chain.block(&other[1].id()).unwrap().as_ref(), Some(&other[1]));
 }
 
 #[test]

@@ -103,8 +103,13 @@ pub fn parts(engine: Bft, store: Box<dyn ChainStore>) -> Parts {
 
 /// An empty chain that only follows.
 pub fn follower(genesis: &Genesis, checkpoint: Option<Checkpoint>) -> Result<Chain, OpenError> {
+    follower_on(&SharedStore::default(), genesis, checkpoint)
+}
+
+/// A chain that only follows, on what is in the store.
+pub fn follower_on(store: &SharedStore, genesis: &Genesis, checkpoint: Option<Checkpoint>) -> Result<Chain, OpenError> {
     let engine = Bft::follower(genesis).unwrap().with_stakes(Arc::new(Appointments));
-    Chain::open_at(parts(engine, Box::<MemoryStore>::default()), genesis, checkpoint)
+    Chain::open_at(parts(engine, Box::new(store.clone())), genesis, checkpoint)
 }
 
 /// When a node's process ends: at which write to its store, and whether that write still happens.

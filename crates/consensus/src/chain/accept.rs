@@ -55,11 +55,12 @@ impl Chain {
             return Ok(Accepted::Known);
         }
         let new: Vec<Slot> = is_new.then_some(slot).into_iter().collect();
-        if self.tree.parent_of(slot) == self.tree.tip() {
+        let awaits_checkpoint = self.awaits_checkpoint();
+        if self.tree.parent_of(slot) == self.tree.tip() && !awaits_checkpoint {
             self.extend(slot, block, changes, &new)?;
         } else if let Err(error) = verify::structure(&block, &self.rules()) {
             return Err(self.refuse(slot, error, changes, &new));
-        } else if self.is_stale(slot) {
+        } else if awaits_checkpoint || self.is_stale(slot) {
             self.commit_admitted(&changes, &new)?;
             return Ok(Accepted::Stale);
         } else {
@@ -89,11 +90,14 @@ impl Chain {
         let seen = self.next_seen();
         records::put_header(changes, &id, header, seen);
         let slot = self.tree.attach(id, header, parent, self.parts.engine.weight(header), seen);
+        if self.checkpoint.is_some_and(|checkpoint| checkpoint.block == id) {
+            self.leave_other_branches(changes);
+        }
         Ok(Admitted { slot, is_new: true })
     }
 
     /// Writes what was admitted, or takes it out of the tree again.
-    fn commit_admitted(&mut self, changes: &Changes, new: &[Slot]) -> Result<(), StoreError> {
+    pub(super) fn commit_admitted(&mut self, changes: &Changes, new: &[Slot]) -> Result<(), StoreError> {
         if changes.is_empty() {
             return Ok(());
         }
@@ -164,9 +168,11 @@ impl Chain {
         !is_best && height.saturating_add(SIDE_BODY_DEPTH_BLOCKS) < tip
     }
 
-    /// Forgets the lightest side branches if there are too many: more than the chain is long, and than [`MAX_SIDE_HEADERS`].
+    /// Forgets the lightest side branches if there are too many: more than the chain is long, as far as it is connected or its owner was
+    /// told, and than [`MAX_SIDE_HEADERS`].
     fn prune_side_headers(&mut self) -> Result<(), StoreError> {
-        let max = MAX_SIDE_HEADERS.max(self.tree.connected_count());
+        let told = self.checkpoint.map_or(0, |checkpoint| checkpoint.height.0 as usize);
+        let max = MAX_SIDE_HEADERS.max(self.tree.connected_count()).max(told);
         self.prune(max, max - max / PRUNED_SHARE)
     }
 

@@ -43,7 +43,9 @@ pub enum OpenError {
         expected: ChainId,
     },
     /// The store holds a branch that this node is told not to take: it was led astray before.
-    #[error("block {block} is the checkpoint at height {height}, where the store has another one connected")]
+    #[error(
+        "block {block} is the checkpoint at height {height}, and the store has blocks connected that are not on its branch"
+    )]
     Checkpoint {
         /// The checkpoint's height.
         height: Height,

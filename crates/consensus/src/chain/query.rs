@@ -95,8 +95,12 @@ impl Chain {
     }
 
     /// Ids of blocks to ask for next, lowest first: on the heaviest header branch, body missing, at most
-    /// [`crate::limits::BODY_WINDOW_BLOCKS`] above the connected chain.
+    /// [`crate::limits::BODY_WINDOW_BLOCKS`] above the connected chain. None as long as it can't be told which of them lead to the
+    /// [`Checkpoint`](super::Checkpoint).
     pub fn missing_bodies(&self, max_blocks: usize) -> Vec<BlockId> {
+        if self.awaits_checkpoint() {
+            return Vec::new();
+        }
         self.tree.missing_bodies(max_blocks).into_iter().map(|slot: Slot| self.tree.id_at(slot)).collect()
     }
 }

@@ -23,11 +23,14 @@ pub(super) struct Refused {
 
 impl Chain {
     /// Moves the tip to the best block whose branch is here and valid, by one batch per block. Blocks that turn out to be invalid
-    /// are marked, and the best of the rest is taken; the first of them is returned.
+    /// are marked, and the best of the rest is taken; the first of them is returned. Moves nothing as long as the checkpoint is not known.
     ///
     /// # Errors
     /// Where the store fails. The tip is then wherever it came to; the next call goes on from there.
     pub(super) fn reorganise(&mut self) -> Result<Option<Refused>, StoreError> {
+        if self.awaits_checkpoint() {
+            return Ok(None);
+        }
         let mut first_refused = None;
         loop {
             let best = self.tree.best_candidate();
@@ -82,14 +85,19 @@ impl Chain {
     /// Marks a block and what is on top of it as invalid, for good, and drops their bodies.
     pub(super) fn condemn(&mut self, slot: Slot, rule: &str, mut with: Changes) -> Result<(), StoreError> {
         records::put_invalid(&mut with, &self.tree.id_at(slot), rule);
-        for above in self.tree.with_descendants(slot) {
-            if let (_, Some(seen)) = self.tree.seen_at(above) {
-                records::delete_body(&mut with, &self.tree.id_at(above), seen);
-            }
-        }
+        self.drop_bodies(slot, &mut with);
         self.parts.store.commit(&with)?;
         self.tree.invalidate(slot);
         Ok(())
+    }
+
+    /// Takes the bodies of a block and of what is on top of it out of the store.
+    pub(super) fn drop_bodies(&self, slot: Slot, changes: &mut Changes) {
+        for above in self.tree.with_descendants(slot) {
+            if let (_, Some(seen)) = self.tree.seen_at(above) {
+                records::delete_body(changes, &self.tree.id_at(above), seen);
+            }
+        }
     }
 
     /// The block of a slot whose body is here.

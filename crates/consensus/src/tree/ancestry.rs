@@ -79,6 +79,17 @@ impl HeaderTree {
         one
     }
 
+    /// Whether one of two blocks leads to the other.
+    pub(crate) fn are_in_line(&self, one: Slot, other: Slot) -> bool {
+        [one, other].contains(&self.fork_of(one, other))
+    }
+
+    /// Where the branches begin that neither lead to `slot` nor stand on it, and are not connected.
+    pub(crate) fn beside(&self, slot: Slot) -> Vec<Slot> {
+        let is_beside = |at: Slot| !self.is_connected(at) && !self.are_in_line(at, slot);
+        self.slots().filter(|at| is_beside(*at) && !is_beside(self.parent_of(*at))).collect()
+    }
+
     /// The blocks above `fork` up to `slot`, lowest first.
     pub(crate) fn path(&self, fork: Slot, slot: Slot) -> Vec<Slot> {
         let mut path = Vec::new();
