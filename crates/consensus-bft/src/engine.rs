@@ -28,9 +28,12 @@ use crate::{
     evidence::Evidence,
     host::{Machine, Office},
     journal::{Entry, Record},
-    limits::{MAX_FUTURE_HEIGHTS, MAX_FUTURE_MESSAGES, MAX_FUTURE_ROUNDS, MAX_PAST_HEIGHTS, MAX_STATEMENTS},
+    limits::{
+        MAX_FUTURE_HEIGHTS, MAX_FUTURE_MESSAGES, MAX_FUTURE_ROUNDS, MAX_PAST_HEIGHTS, MAX_ROUNDS_AHEAD, MAX_STATEMENTS,
+    },
     message::{self, Message, Votes},
     parameters::{BftParameters, ParametersError},
+    rounds::Rounds,
     statement::{Choice, Claim, Signed, Slot, Statement},
     successors::{Successors, SuccessorsError},
 };
@@ -54,6 +57,7 @@ pub struct Bft {
     statements: BTreeMap<Slot, Signed>,
     /// Hashes of the votes taken at this height, as they came: each comes from every peer, and to decode one costs many times as much.
     taken: BTreeSet<Hash>,
+    rounds: Rounds,
     accused: BTreeSet<PublicKey>,
     validator: Option<Seat>,
 }
@@ -116,6 +120,7 @@ impl Bft {
             office: Office::default(),
             statements: BTreeMap::new(),
             taken: BTreeSet::new(),
+            rounds: Rounds::default(),
             accused: BTreeSet::new(),
             validator: None,
         })
@@ -232,8 +237,12 @@ impl Bft {
             self.next = next;
             self.statements.retain(|(height, ..), _| height.saturating_add(MAX_PAST_HEIGHTS) >= next);
             self.taken.clear();
+            self.rounds = Rounds::default();
             self.accused.clear();
             self.office = self.office_on(branch, state).unwrap_or_default();
+            if let Some(seat) = &mut self.validator {
+                seat.leave(next);
+            }
         }
     }
 
@@ -252,16 +261,23 @@ impl Bft {
         let mut actions = Vec::new();
         match message::read(&bytes, &self.office.validators) {
             Ok(Message::Vote(signed)) if !is_proposal(&signed) => {
+                self.catch_up(now, &signed);
                 let is_new = self.admit(&signed, &mut actions);
                 let is_first =
                     signed.statement.height >= self.next && self.statements.get(&signed.slot()) == Some(&signed);
                 if is_first {
+                    if self.taken.len() == MAX_STATEMENTS {
+                        self.taken.clear();
+                    }
                     self.taken.insert(name);
                 }
                 if is_new || is_first {
                     actions.push(Action::Relay(bytes));
                 }
                 if is_new {
+                    if signed.statement.height == self.next {
+                        self.rounds.take(signed, &self.office.validators);
+                    }
                     self.deliver(now, signed.statement.height, Message::Vote(signed));
                 }
             }
@@ -289,14 +305,7 @@ impl Bft {
             return false;
         }
         let Some(before) = self.statements.get(&signed.slot()).copied() else {
-            if is_past {
-                return false;
-            }
-            let is_genuine = signed.is_genuine(self.chain, &*self.verifier);
-            if is_genuine && self.statements.len() < MAX_STATEMENTS {
-                self.statements.insert(signed.slot(), *signed);
-            }
-            return is_genuine;
+            return !is_past && self.remember(signed);
         };
         if before.statement == statement
             || self.accused.contains(&validator)
@@ -310,11 +319,50 @@ impl Bft {
         !is_past
     }
 
+    /// Keeps a statement in mind if it is genuine, in the place of the oldest one where there are too many. What is older than all of
+    /// them may have been among them.
+    fn remember(&mut self, signed: &Signed) -> bool {
+        let is_full = self.statements.len() == MAX_STATEMENTS;
+        let is_older = is_full && self.statements.keys().next() > Some(&signed.slot());
+        if is_older || !signed.is_genuine(self.chain, &*self.verifier) {
+            return false;
+        }
+        if is_full {
+            self.statements.pop_first();
+        }
+        self.statements.insert(signed.slot(), *signed);
+        true
+    }
+
+    /// Whether a statement may be of use yet. One that is too far ahead is not kept in mind: when it is said again it may be.
     fn is_timely(&self, height: Height, round: u32) -> bool {
-        let follows = |seat: &Seat| !contains(&self.office.validators, &seat.machine.me());
-        let has_begun = self.validator.as_ref().is_none_or(|seat| follows(seat) || seat.machine.is_at(height));
         let is_near = height >= self.next && height <= self.next.saturating_add(MAX_FUTURE_HEIGHTS);
-        is_near && (round < MAX_FUTURE_ROUNDS || height == self.next && has_begun)
+        is_near
+            && (round < MAX_FUTURE_ROUNDS || height == self.next && self.last_round().is_some_and(|last| round <= last))
+    }
+
+    /// The last round of the next height of which anything is taken. `None` where this validator has not begun the height.
+    fn last_round(&self) -> Option<u32> {
+        let reached = self.rounds.reached();
+        let own = match &self.validator {
+            Some(seat) if contains(&self.office.validators, &seat.machine.me()) => seat.machine.round_of(self.next)?,
+            _ => reached,
+        };
+        Some(own.max(reached).saturating_add(MAX_ROUNDS_AHEAD))
+    }
+
+    /// Where votes that are too far ahead show that honest validators are there, this node goes on to their round: whoever was away, or
+    /// apart from the others, may never be sent the certificate that leads there.
+    fn catch_up(&mut self, now: Millis, signed: &Signed) {
+        let Statement { height, round, .. } = signed.statement;
+        let is_ahead = height == self.next && self.last_round().is_some_and(|last| round > last);
+        let is_news = || self.rounds.is_latest(signed) && self.may_say(signed);
+        if !is_ahead || !is_news() || !signed.is_genuine(self.chain, &*self.verifier) {
+            return;
+        }
+        if let Some(votes) = self.rounds.take(*signed, &self.office.validators) {
+            self.deliver(now, height, Message::Round { skips: true, votes });
+        }
     }
 
     fn may_say(&self, signed: &Signed) -> bool {
@@ -333,9 +381,13 @@ impl Bft {
 }
 
 impl Seat {
-    fn tip(&mut self, now: Millis, next: Height, interval: u64) {
-        self.machine.leave(next);
+    /// Leaves the height under way, and what was held for it: the chain has moved on.
+    fn leave(&mut self, next: Height) {
+        self.machine.leave();
         self.held.retain(|message| height_of(message) >= next);
+    }
+
+    fn tip(&mut self, now: Millis, next: Height, interval: u64) {
         if self.machine.is_at(next) {
             self.machine.repeat_wish();
         } else if !self.has_begun {
@@ -548,5 +600,88 @@ fn height_of(message: &Message) -> Height {
         Message::Polka(Votes(votes)) | Message::Round { votes: Votes(votes), .. } => {
             votes.first().map_or(Height::ZERO, |vote| vote.statement.height)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test")]
+
+    use health_chain_consensus::ConsensusParameters;
+    use health_chain_data::{SecretKey, Signature, Timestamp, state::MemoryStore};
+
+    use super::*;
+
+    /// A branch that ends at this height.
+    struct Branch(u32);
+
+    impl Ancestry for Branch {
+        fn height(&self) -> Height {
+            Height(self.0)
+        }
+
+        fn header(&self, _: Height) -> Option<Header> {
+            None
+        }
+    }
+
+    fn secret(number: u8) -> SecretKey {
+        SecretKey::from_bytes(&[number + 1; 32]).unwrap()
+    }
+
+    fn genesis() -> Genesis {
+        Genesis::new("bft", Timestamp(1_000), vec![])
+            .with(&ConsensusParameters::default())
+            .with(&BftParameters::equal((0..4).map(|number| secret(number).public_key())))
+    }
+
+    fn vote(number: u8, height: u32, round: u32, claim: Claim) -> Signed {
+        let statement = Statement { height: Height(height), round, claim };
+        let signature = secret(number).sign(&statement.message(genesis().chain_id()), &[0; 32]);
+        Signed { statement, validator: secret(number).public_key(), signature }
+    }
+
+    fn hear(engine: &mut Bft, tip: u32, signed: Signed) -> Vec<Action> {
+        let bytes = message::vote_message(signed);
+        engine.step(Millis(0), Input::Message { bytes, branch: &Branch(tip), state: &MemoryStore::default() })
+    }
+
+    #[test]
+    fn where_there_is_no_room_for_more_statements_the_oldest_are_forgotten() {
+        let mut engine = Bft::follower(&genesis()).unwrap();
+        hear(&mut engine, 0, vote(0, 1, 0, Claim::Prevote(None)));
+        // As if the height had had very many rounds.
+        let first = 1_000;
+        for round in first..first + MAX_STATEMENTS as u32 - 1 {
+            let statement = Statement { height: Height(1), round, claim: Claim::Prevote(None) };
+            let signed = Signed { statement, validator: secret(0).public_key(), signature: Signature([0; 64]) };
+            engine.statements.insert(signed.slot(), signed);
+        }
+        let round = first + MAX_STATEMENTS as u32;
+        for number in 1..3 {
+            hear(&mut engine, 0, vote(number, 1, round, Claim::Prevote(None)));
+        }
+        assert_eq!(engine.statements.len(), MAX_STATEMENTS);
+        let other = Claim::Prevote(Some(Choice::from(health_chain_data::BlockId(Hash::ZERO))));
+        let actions = hear(&mut engine, 0, vote(2, 1, round, other));
+        let accused = |action: &Action| matches!(action, Action::Accuse(one) if one.offender == secret(2).public_key());
+        assert!(actions.iter().any(accused), "{actions:?}");
+        // What was forgotten is not passed on as if it were new.
+        engine.taken.clear();
+        assert_eq!(hear(&mut engine, 0, vote(0, 1, 0, Claim::Prevote(None))), []);
+    }
+
+    /// Its driver lets it follow only: nobody tells it that a height may begin.
+    #[test]
+    fn what_waits_for_a_height_goes_when_the_chain_has_passed_it() {
+        let mut engine = Bft::validator(&genesis(), Box::new(secret(0))).unwrap();
+        let mut held = 0;
+        for tip in 0..10 {
+            for number in 1..4 {
+                hear(&mut engine, tip, vote(number, tip + 1, 0, Claim::Prevote(None)));
+            }
+            held = engine.validator.as_ref().unwrap().held.len();
+        }
+        assert_eq!(held, 3, "those of the last height");
     }
 }

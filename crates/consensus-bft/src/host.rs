@@ -25,12 +25,14 @@ use crate::{
     certificate::{Certificate, is_quorum, total_power},
     context::{Address, At, Health, Heard, Members, Value, from_proposal, from_vote, number, round},
     journal::{Entry, Record},
-    limits::MAX_BLOCKS,
+    limits::{MAX_BLOCKS, MAX_ROUNDS_AHEAD},
     message::{Message, Votes},
     parameters::BftParameters,
     statement::{Choice, Claim, Signed, Statement},
     successors::Successors,
 };
+
+const _: () = assert!(MAX_ROUNDS_AHEAD == malachite::MAX_FUTURE_ROUND_LOOKAHEAD);
 
 /// Inputs that malachite itself may hold back; what belongs to heights not begun is held back by the engine.
 const QUEUE_INPUTS: usize = 16;
@@ -85,6 +87,8 @@ type Checked = Result<(), Box<CertificateError<Health>>>;
 /// A block proposed.
 struct Known {
     block: Block,
+    /// The last round it was proposed in.
+    round: u32,
     is_valid: Option<bool>,
     is_persisted: bool,
     /// Proposals of it that wait for the verdict.
@@ -134,12 +138,15 @@ impl Machine {
         self.state.is_some() && self.host.height == height
     }
 
-    /// Leaves the height under way, if it is another one: the chain has moved on.
-    pub(crate) fn leave(&mut self, next: Height) {
-        if !self.is_at(next) {
-            self.state = None;
-            self.host.timers.clear();
-        }
+    /// The round of `height` that is under way, if that height is.
+    pub(crate) fn round_of(&self, height: Height) -> Option<u32> {
+        self.state.as_ref().filter(|_| self.is_at(height)).map(|state| number(state.round()))
+    }
+
+    /// Leaves the height under way.
+    pub(crate) fn leave(&mut self) {
+        self.state = None;
+        self.host.timers.clear();
     }
 
     /// Begins a height, or takes it up again with what the journal says of it.
@@ -173,6 +180,7 @@ impl Machine {
         }
         self.host.replayed.clear();
         self.host.forget_wish_fulfilled();
+        self.forget_blocks();
     }
 
     /// A vote, or a proposal without its block, whose signature was verified.
@@ -189,7 +197,9 @@ impl Machine {
     pub(crate) fn hear_proposal(&mut self, now: Millis, signed: Signed, block: Block) {
         self.hear(now, signed);
         let id = block.id();
+        let round = signed.statement.round;
         if let Some(known) = self.host.blocks.get_mut(&id) {
+            known.round = known.round.max(round);
             match known.is_valid {
                 Some(is_valid) => self.value(&signed, id, is_valid),
                 None => {
@@ -197,10 +207,11 @@ impl Machine {
                     self.host.actions.push(Action::Judge(block));
                 }
             }
-        } else if self.host.blocks.len() < MAX_BLOCKS {
+        } else {
             self.host.actions.push(Action::Judge(block.clone()));
-            let known = Known { block, is_valid: None, is_persisted: false, proposals: vec![signed] };
+            let known = Known { block, round, is_valid: None, is_persisted: false, proposals: vec![signed] };
             self.host.blocks.insert(id, known);
+            self.forget_blocks();
         }
     }
 
@@ -233,8 +244,9 @@ impl Machine {
         let Some(round) = self.host.wanted.take() else { return };
         let id = block.id();
         let (height, value) = (At(self.host.height), Value(self.host.choice(id)));
-        let known = Known { block, is_valid: Some(true), is_persisted: false, proposals: Vec::new() };
-        self.host.blocks.entry(id).or_insert(known);
+        let known = Known { block, round, is_valid: Some(true), is_persisted: false, proposals: Vec::new() };
+        self.host.blocks.entry(id).or_insert(known).round = round;
+        self.forget_blocks();
         self.feed(Input::Propose(LocallyProposedValue::new(height, Round::new(round), value)));
     }
 
@@ -260,6 +272,17 @@ impl Machine {
     /// What is to be done, in order.
     pub(crate) fn take_actions(&mut self) -> Vec<Action> {
         std::mem::take(&mut self.host.actions)
+    }
+
+    /// Forgets the blocks that were last proposed longest ago, where there are too many; never the one that is to be proposed again.
+    fn forget_blocks(&mut self) {
+        let valid = self.state.as_ref().and_then(|state| state.driver.valid_value()).map(|valid| valid.value.0.block);
+        while self.host.blocks.len() > MAX_BLOCKS {
+            let others = self.host.blocks.iter().filter(|(id, _)| Some(**id) != valid);
+            let Some((oldest, _)) = others.min_by_key(|(_, known)| known.round) else { return };
+            let oldest = *oldest;
+            self.host.blocks.remove(&oldest);
+        }
     }
 
     fn value(&mut self, signed: &Signed, id: BlockId, is_valid: bool) {
@@ -322,9 +345,19 @@ impl Host {
                     self.signed.insert((statement.round, statement.claim.kind()), *statement);
                 }
                 Record::Block(block) => {
-                    let known =
-                        Known { block: block.clone(), is_valid: Some(true), is_persisted: true, proposals: Vec::new() };
+                    let known = Known {
+                        block: block.clone(),
+                        round: 0,
+                        is_valid: Some(true),
+                        is_persisted: true,
+                        proposals: Vec::new(),
+                    };
                     self.blocks.insert(block.id(), known);
+                }
+                Record::Value { choice, round, .. } => {
+                    if let Some(known) = self.blocks.get_mut(&choice.block) {
+                        known.round = known.round.max(*round);
+                    }
                 }
                 _ => {}
             }
@@ -542,8 +575,9 @@ impl Host {
     fn decide(&mut self, decision: &CommitCertificate<Health>) {
         self.is_decided = true;
         self.timers.clear();
-        let known = self.blocks.get(&decision.value_id.block);
-        let mut block = known.expect("malachite decides on values that were given to it").block.clone();
+        // A block that was forgotten comes with the chain: whoever precommitted to it still has it.
+        let Some(known) = self.blocks.get(&decision.value_id.block) else { return };
+        let mut block = known.block.clone();
         let successors = self.successors.as_ref().map(Successors::to_bytes);
         let certificate = self.certificate(decision).to_bytes(self.validators.len());
         block.header.seal = [successors.unwrap_or_default(), certificate].concat();

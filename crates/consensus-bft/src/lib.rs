@@ -9,6 +9,7 @@ mod journal;
 pub mod limits;
 mod message;
 mod parameters;
+mod rounds;
 mod statement;
 mod successors;
 

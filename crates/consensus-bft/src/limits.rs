@@ -9,12 +9,14 @@ pub const MAX_FUTURE_HEIGHTS: u32 = 2;
 pub const MAX_PAST_HEIGHTS: u32 = 8;
 /// Rounds of a height not yet begun of which messages are kept.
 pub const MAX_FUTURE_ROUNDS: u32 = 2;
+/// Rounds beyond the one under way of which messages are taken: malachite takes no others.
+pub const MAX_ROUNDS_AHEAD: u32 = 10;
 /// Messages of heights not yet begun that are kept: proposal, prevote and precommit of everyone.
 pub const MAX_FUTURE_MESSAGES: usize =
     3 * MAX_VALIDATORS * (MAX_FUTURE_HEIGHTS as usize + 1) * MAX_FUTURE_ROUNDS as usize;
-/// Signed statements remembered, so that none is relayed twice and two that conflict are noticed.
+/// Signed statements remembered, the newest ones, so that none is relayed twice and two that conflict are noticed.
 pub const MAX_STATEMENTS: usize = 3 * MAX_VALIDATORS * 64;
-/// Blocks remembered of one height.
+/// Blocks remembered of one height, those of the latest rounds.
 pub const MAX_BLOCKS: usize = 64;
 /// The longest signed statement, in bytes: key, signature, height, round, claim with a block and its successors.
 pub const MAX_SIGNED_BYTES: usize = 32 + 64 + 5 + 5 + 73;

@@ -1,5 +1,5 @@
 //! One validator's engine between its start and its end, at the first height of a chain, in the hands of the three others.
-#![allow(unreachable_pub, reason = "a test's part")]
+#![allow(dead_code, unreachable_pub, reason = "each test uses its part")]
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -182,17 +182,17 @@ pub fn script(me: usize, mark: u8, random: &mut Random) -> Vec<Event> {
     events
 }
 
-fn signed(number: usize, round: u32, claim: Claim) -> Signed {
+pub fn signed(number: usize, round: u32, claim: Claim) -> Signed {
     let statement = Statement { height: HEIGHT, round, claim };
     let signature = secret(number).sign(&statement.message(GENESIS.chain_id()), &[0; 32]);
     Signed { statement, validator: secret(number).public_key(), signature }
 }
 
-fn choice(mark: u8) -> Choice {
+pub fn choice(mark: u8) -> Choice {
     block(mark).id().into()
 }
 
-fn block(mark: u8) -> Block {
+pub fn block(mark: u8) -> Block {
     let body = Body(vec![Transaction::new(NOTE, vec![mark])]);
     let parent = BlockId(Hash::ZERO);
     let root = body.root(&ScalarHasher);
