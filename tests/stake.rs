@@ -46,8 +46,9 @@ const FIRST: u8 = 11;
 const COUNT: u8 = 4;
 const LIAR: u8 = FIRST + 2;
 const EPOCHS: Epochs = Epochs { blocks: 6, evidence_blocks: 60 };
+/// All of it is needed for stake to decide, so that those in office stay when one was called to account.
 const STAKE: StakeParameters =
-    StakeParameters { token: TOKEN, unit: Amount(10), least_power: 30, slash_per_mille: 250 };
+    StakeParameters { token: TOKEN, unit: Amount(10), least_power: 40, slash_per_mille: 250 };
 const BONDED: u64 = 100;
 
 /// A validator that also says the opposite of every vote, once it is told to.

@@ -119,4 +119,9 @@ impl StakeView for CouncilStake {
         }
         Ok(list)
     }
+
+    /// Where all are dismissed, somebody has to go on; but nobody who was struck.
+    fn power_kept(&self, state: &dyn StateView, in_office: Validator) -> Result<u32, StoreError> {
+        Ok(if struck(state, &in_office.key)?.is_some() { 0 } else { in_office.power })
+    }
 }

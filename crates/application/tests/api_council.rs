@@ -232,6 +232,8 @@ fn an_offender_loses_the_seat_and_its_key_for_good() {
     world.apply(&denounce(11, 9));
     assert_eq!(world.deciding(), [12, 13].map(public));
     assert_eq!(struck(&world.store, &public(11)).unwrap(), Some(Height(9)));
+    let kept = |seed| CouncilStake.power_kept(&world.store, Validator { key: public(seed), power: 1 }).unwrap();
+    assert_eq!((kept(11), kept(12)), (0, 1), "nor does it stay where no seat is left");
     let again = CouncilError::Struck { key: public(11), height: Height(9) };
     assert_eq!(world.refused(&denounce(11, 9)), again, "once");
     assert_eq!(world.refused(&denounce(11, 8)), again, "whatever it did besides");

@@ -213,7 +213,7 @@ impl Bft {
     fn office_on(&self, branch: &dyn Ancestry, state: &dyn StateView) -> Option<Office> {
         let validators = self.validators_on(branch)?;
         let successors = if self.parameters.epochs.is_last(branch.height().next()) {
-            Some(Successors::elect(self.stakes.validators(state).ok()?, &validators))
+            Some(Successors::elect(&*self.stakes, state, &validators).ok()?)
         } else {
             None
         };
@@ -501,7 +501,7 @@ impl Engine for Bft {
         }
         let (named, _) = Successors::split(&header.seal).map_err(SuccessionError::Seal)?;
         let in_office = self.validators_on(branch).ok_or(SuccessionError::Unreachable)?;
-        let elected = Successors::elect(self.stakes.validators(state)?, &in_office);
+        let elected = Successors::elect(&*self.stakes, state, &in_office)?;
         if named != elected {
             return Err(SuccessionError::Others { named: named.hash(), elected: elected.hash() }.into());
         }

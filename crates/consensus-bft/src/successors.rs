@@ -1,7 +1,11 @@
 //! Who decides after an epoch, as the seal of its last header carries it.
 
-use health_chain_consensus::{Validator, validators};
-use health_chain_data::{Hash, PublicKey, tagged_hash};
+use health_chain_consensus::{Validator, ports::StakeView, validators};
+use health_chain_data::{
+    Hash, PublicKey,
+    ports::{StateView, StoreError},
+    tagged_hash,
+};
 use thiserror::Error;
 
 use crate::limits::MAX_VALIDATORS;
@@ -41,10 +45,20 @@ pub enum SuccessorsError {
 }
 
 impl Successors {
-    /// The heaviest of `candidates`, or those who are in office where there are none.
-    pub fn elect(candidates: Vec<Validator>, in_office: &[Validator]) -> Self {
-        let elected = validators::ranked(candidates);
-        Self(if elected.is_empty() { validators::ranked(in_office.iter().copied()) } else { elected })
+    /// The heaviest of those whom `stakes` names on `state`. Where it names nobody, those in office, as far as they may stay; and where none of
+    /// them may, all of them, since nobody else could ever decide on others.
+    ///
+    /// # Errors
+    /// Where the state can't be read.
+    pub fn elect(stakes: &dyn StakeView, state: &dyn StateView, in_office: &[Validator]) -> Result<Self, StoreError> {
+        let named = validators::ranked(stakes.validators(state)?);
+        if !named.is_empty() {
+            return Ok(Self(named));
+        }
+        let kept = |one: &Validator| Ok(Validator { power: stakes.power_kept(state, *one)?, ..*one });
+        let staying: Result<Vec<Validator>, StoreError> = in_office.iter().map(kept).collect();
+        let staying = validators::ranked(staying?);
+        Ok(Self(if staying.is_empty() { validators::ranked(in_office.iter().copied()) } else { staying }))
     }
 
     /// The validators.
@@ -106,9 +120,27 @@ fn entry(bytes: &[u8; ENTRY_BYTES]) -> Option<Validator> {
 
 #[cfg(test)]
 mod tests {
-    use health_chain_data::SecretKey;
+    use health_chain_consensus::ports::FixedStake;
+    use health_chain_data::{SecretKey, state::MemoryStore};
 
     use super::*;
+
+    /// Names nobody, and lets whoever is listed stay with that power.
+    struct Staying(Vec<Validator>);
+
+    impl StakeView for Staying {
+        fn validators(&self, _: &dyn StateView) -> Result<Vec<Validator>, StoreError> {
+            Ok(vec![])
+        }
+
+        fn power_kept(&self, _: &dyn StateView, in_office: Validator) -> Result<u32, StoreError> {
+            Ok(self.0.iter().find(|one| one.key == in_office.key).map_or(0, |one| one.power))
+        }
+    }
+
+    fn elect(candidates: Vec<Validator>, in_office: &[Validator]) -> Successors {
+        Successors::elect(&FixedStake(candidates), &MemoryStore::default(), in_office).unwrap()
+    }
 
     fn validator(seed: u8, power: u32) -> Validator {
         Validator { key: SecretKey::from_bytes(&[seed; 32]).unwrap().public_key(), power }
@@ -118,7 +150,7 @@ mod tests {
     fn the_front_of_a_seal_reads_back() {
         let list: Vec<Validator> = (1..=MAX_VALIDATORS as u8).map(|seed| validator(seed, u32::from(seed))).collect();
         for count in [1, 2, MAX_VALIDATORS] {
-            let successors = Successors::elect(list[..count].to_vec(), &[]);
+            let successors = elect(list[..count].to_vec(), &[]);
             let seal = [successors.to_bytes(), vec![1, 2, 3]].concat();
             assert_eq!(Successors::split(&seal), Ok((successors.clone(), &[1, 2, 3][..])));
             let bytes = successors.to_bytes();
@@ -130,7 +162,7 @@ mod tests {
 
     #[test]
     fn what_is_no_set_is_refused() {
-        let bytes = Successors::elect(vec![validator(1, 7), validator(2, 8)], &[]).to_bytes();
+        let bytes = elect(vec![validator(1, 7), validator(2, 8)], &[]).to_bytes();
         assert_eq!(Successors::split(&[0]), Err(SuccessorsError::Count { count: 0 }));
         assert_eq!(Successors::split(&[101]), Err(SuccessorsError::Count { count: 101 }));
         let changed = |change: &dyn Fn(&mut Vec<u8>)| {
@@ -155,9 +187,20 @@ mod tests {
     #[test]
     fn an_office_is_never_empty() {
         let in_office = [validator(2, 1), validator(1, 1)];
-        let elected = Successors::elect(vec![validator(3, 0)], &in_office);
-        assert_eq!(elected, Successors::elect(in_office.to_vec(), &[]));
-        let double = Successors::elect(vec![validator(1, 5), validator(1, 3)], &in_office);
+        let elected = elect(vec![validator(3, 0)], &in_office);
+        assert_eq!(elected, elect(in_office.to_vec(), &[]));
+        let double = elect(vec![validator(1, 5), validator(1, 3)], &in_office);
         assert_eq!(double.validators(), [validator(1, 5)]);
+    }
+
+    #[test]
+    fn who_may_not_stay_does_not_unless_nobody_else_does() {
+        let in_office = elect(vec![validator(1, 4), validator(2, 3), validator(3, 3)], &[]);
+        let stays = |staying: &[Validator]| {
+            let stakes = Staying(staying.to_vec());
+            Successors::elect(&stakes, &MemoryStore::default(), in_office.validators()).unwrap()
+        };
+        assert_eq!(stays(&[validator(1, 4), validator(3, 1)]), elect(vec![validator(1, 4), validator(3, 1)], &[]));
+        assert_eq!(stays(&[]), in_office);
     }
 }

@@ -251,6 +251,15 @@ pub trait StakeView: Send + Sync {
     /// # Errors
     /// Where the state can't be read.
     fn validators(&self, state: &dyn StateView) -> Result<Vec<Validator>, StoreError>;
+
+    /// The power with which one of those in office stays where there is nobody; 0 where it has to go. Where all would have to, all stay: a
+    /// set of nobody could never decide on the next one.
+    ///
+    /// # Errors
+    /// Where the state can't be read.
+    fn power_kept(&self, _state: &dyn StateView, in_office: Validator) -> Result<u32, StoreError> {
+        Ok(in_office.power)
+    }
 }
 
 /// The same validators, whatever the state is.

@@ -55,12 +55,20 @@ pub struct Founding {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 struct Set(#[serde(deserialize_with = "codec::at_most::<MAX_VALIDATORS, _, _>")] Vec<Validator>);
 
+/// A [`Set`] whose keys are compared only: whether they are points would be most of the work.
+#[derive(PartialEq, Serialize, Deserialize)]
+struct Powers(#[serde(deserialize_with = "codec::at_most::<MAX_VALIDATORS, _, _>")] Vec<([u8; 32], u32)>);
+
 impl Wire for Epochs {
     const MAX_BYTES: usize = 10;
 }
 
 impl Wire for Set {
     const MAX_BYTES: usize = 1 + MAX_VALIDATORS * (32 + 5);
+}
+
+impl Wire for Powers {
+    const MAX_BYTES: usize = Set::MAX_BYTES;
 }
 
 impl Epochs {
@@ -119,6 +127,25 @@ pub fn validators_at(view: &dyn StateView, height: Height) -> Result<Option<Vec<
     let Some(epochs) = epochs(view)?.filter(|_| height > Height::ZERO) else { return Ok(None) };
     let set: Option<Set> = state::read(view, VALIDATORS, &key(epochs.first(height)))?;
     Ok(set.map(|set| set.0))
+}
+
+/// The most power that `key` has at any height for which a block at `now` may still call it to account.
+///
+/// # Errors
+/// Where the state can't be read.
+pub fn answerable_power(view: &dyn StateView, key: &PublicKey, now: Height) -> Result<u32, StoreError> {
+    let Some(epochs) = epochs(view)? else { return Ok(0) };
+    let (mut most, mut last) = (0, now);
+    loop {
+        let first = epochs.first(last);
+        let set: Option<Powers> = state::read(view, VALIDATORS, &self::key(first))?;
+        let powers = set.iter().flat_map(|set| &set.0);
+        most = powers.filter(|(other, _)| other == key.as_bytes()).map(|(_, power)| *power).fold(most, u32::max);
+        last = Height(first.0.saturating_sub(1));
+        if last == Height::ZERO || !epochs.is_answerable(last, now) {
+            return Ok(most);
+        }
+    }
 }
 
 /// Why nobody is called to account, whatever the evidence proves.

@@ -106,7 +106,8 @@ impl Bond {
 }
 
 impl Leaving {
-    /// The first height at which it may be withdrawn: when nothing that was said while it counted can be held against it any more.
+    /// The first height at which it may be withdrawn: when nothing that was said while it counted can be held against it any more. Later where
+    /// the key has stayed in office nevertheless, because nobody else was left.
     pub fn free_from(&self, epochs: Epochs) -> Height {
         epochs.last_in_office(self.since).saturating_add(epochs.evidence_blocks)
     }
@@ -134,6 +135,18 @@ impl StakeView for BondedStake {
             list.clear();
         }
         Ok(list)
+    }
+
+    /// Nothing for those who were called to account, and for those who gave notice no more than what they leave there counts for. Who has bonded
+    /// nothing was there before there was stake.
+    fn power_kept(&self, state: &dyn StateView, in_office: Validator) -> Result<u32, StoreError> {
+        let power = in_office.power;
+        Ok(match Bond::read(state, &in_office.key)? {
+            Some(bond) if bond.jailed.is_some() || !bond.leaving.is_empty() => {
+                power.min(bond.power(self.parameters.unit))
+            }
+            _ => power,
+        })
     }
 }
 

@@ -4,11 +4,15 @@
 mod common;
 
 use common::{CNY, Confession, EPOCHS, EUR, Owned, STAKE, UNIT, World, inputs, key, owned, parameters, pay, rule};
-use health_chain_consensus::ports::{Executor, StakeView};
+use health_chain_consensus::{
+    Validator,
+    ports::{Executor, StakeView},
+    validators::VALIDATORS,
+};
 use health_chain_data::{
     Amount, Height, Transaction, Witness, codec,
-    ports::{SingleVerifier, Verifier},
-    state::Overlay,
+    ports::{ChainStore, SingleVerifier, Verifier},
+    state::{Changes, Overlay},
 };
 use health_chain_incentive::{
     Bond, BondedStake, Ledger, Reward, SingleKey, StakeParameters, kinds,
@@ -135,6 +139,73 @@ fn stake_comes_back_when_nothing_can_be_held_against_it_any_more() {
     world.connect(vec![withdraw.clone()]);
     assert_eq!(world.rule(&withdraw), "stake-no-notice", "once");
     assert_eq!(supply(&world.store, EUR).unwrap().unwrap().bonded, Amount(300));
+}
+
+/// What `validator` may go on with, who decides with `power`, where stake is too little to decide.
+fn kept(world: &World, validator: u8, power: u32) -> u32 {
+    let in_office = Validator { key: key(validator).public_key(), power };
+    BondedStake::new(STAKE).power_kept(&world.store, in_office).unwrap()
+}
+
+#[test]
+fn those_in_office_stay_with_what_they_still_answer_with() {
+    let (mut world, coin) = bonded();
+    assert_eq!((kept(&world, 1, 50), kept(&world, 1, 7)), (50, 7));
+    assert_eq!(kept(&world, 2, 7), 7, "who was there before there was stake");
+    let unbond = notice(&world, &coin, 1, 470);
+    let coin = owned(&unbond).remove(0);
+    world.connect(vec![unbond]);
+    assert_eq!((kept(&world, 1, 50), kept(&world, 1, 2)), (3, 2), "notice counts, whoever else is in office");
+    let now = world.context.height.0;
+    let undo = world.connect(vec![evidence(1, now)]);
+    assert_eq!(kept(&world, 1, 50), 0, "who was called to account decides nothing any more");
+    world.disconnect(&undo);
+    let unbond = notice(&world, &coin, 1, 30);
+    world.connect(vec![unbond]);
+    assert_eq!(kept(&world, 1, 50), 0);
+}
+
+#[test]
+fn stake_stays_as_long_as_its_validator_does() {
+    let (mut world, coin) = bonded();
+    // In this world validator 1 has a vote in every epoch, whatever it has bonded.
+    let (first, now) = (notice(&world, &coin, 1, 490), world.context.height.0);
+    let coin = owned(&first).remove(0);
+    world.connect(vec![first]);
+    let second = notice(&world, &coin, 1, 10);
+    world.connect(vec![second]);
+    let from = bond(&world, 1).leaving[1].free_from(EPOCHS).0;
+    wait_until(&mut world, from);
+    let free = withdrawal(&world, 1, now, 490);
+    assert_eq!(world.rule(&free), "accepted", "the rest backs one vote");
+    world.connect(vec![free]);
+    assert_eq!(world.rule(&withdrawal(&world, 1, now + 1, 10)), "stake-in-office");
+    // It still answers with that, though notice was given of it long ago.
+    let offence = evidence(1, world.context.height.0);
+    world.connect(vec![offence]);
+    assert_eq!(bond(&world, 1).leaving[0].amount, Amount(7));
+    assert_eq!(world.rule(&withdrawal(&world, 1, now + 1, 7)), "accepted", "and for nothing more");
+}
+
+#[test]
+fn an_office_is_answered_for_some_time_after_it_ended() {
+    let (mut world, coin) = bonded();
+    let (unbond, since) = (notice(&world, &coin, 1, 500), world.context.height.0);
+    world.connect(vec![unbond]);
+    let last = EPOCHS.last_in_office(Height(since + 20)).0;
+    wait_until(&mut world, last + 1);
+    // From here on it is out of office.
+    let mut changes = Changes::default();
+    for epoch in 0..20 {
+        changes.delete(VALIDATORS, (last + 1 + epoch * EPOCHS.blocks).to_be_bytes());
+    }
+    world.store.commit(&changes).unwrap();
+    wait_until(&mut world, last + EPOCHS.evidence_blocks - 1);
+    assert_eq!(world.rule(&evidence(1, last)), "accepted");
+    assert_eq!(world.rule(&withdrawal(&world, 1, since, 500)), "stake-in-office");
+    wait_until(&mut world, last + EPOCHS.evidence_blocks);
+    assert_eq!(world.rule(&evidence(1, last)), "evidence-too-late");
+    assert_eq!(world.rule(&withdrawal(&world, 1, since, 500)), "accepted");
 }
 
 #[test]

@@ -16,6 +16,7 @@ use super::effects::Broken;
 ///
 /// - give equal answers for equal states;
 /// - name nobody twice, and nobody without power;
+/// - let those in office stay with what they have, or less;
 /// - make nobody up for a store that fails.
 ///
 /// # Panics
@@ -31,6 +32,11 @@ pub fn stake_view(view: &dyn StakeView, state: &MemoryStore, expected: &[Validat
     assert_eq!(keys.len(), named.len(), "nobody is named twice");
     assert!(named.iter().all(|validator| validator.power > 0), "nobody is named who has no power");
     assert_eq!(sorted(named.clone()), sorted(expected.to_vec()));
+    for validator in expected {
+        let kept = view.power_kept(state, *validator).expect("memory does not fail");
+        assert!(kept <= validator.power, "nobody grows by staying");
+        assert_eq!(kept, view.power_kept(&state.clone(), *validator).expect("memory does not fail"));
+    }
     if let Ok(without_state) = view.validators(&Broken) {
         assert_eq!(without_state, named, "what can't be read is not guessed");
     }

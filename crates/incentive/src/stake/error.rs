@@ -97,6 +97,12 @@ pub enum StakeError {
         /// The first height that may withdraw it.
         from: Height,
     },
+    /// The validator was in office within the heights that it answers for, with more power than what would stay behind backs.
+    #[error("validator {validator} has been in office with more power than the rest of its bond backs")]
+    StillInOffice {
+        /// The validator.
+        validator: PublicKey,
+    },
     /// A BOND that does not bring all that it bonds.
     #[error("{amount} is bonded, but inputs are {inputs}")]
     BondedInputs {
@@ -132,6 +138,7 @@ impl StakeError {
             Self::TooManyNotices { .. } => "stake-notices",
             Self::NoNotice { .. } => "stake-no-notice",
             Self::StillLocked { .. } => "stake-locked",
+            Self::StillInOffice { .. } => "stake-in-office",
             Self::BondedInputs { .. } => "stake-bonded-inputs",
             Self::WithdrawnOutputs { .. } => "stake-withdrawn-outputs",
         }

@@ -7,8 +7,8 @@ use health_chain_consensus::{
     validators,
 };
 use health_chain_data::{
-    Amount, Hash, Kind, PublicKey, Signature, TokenId, Transaction, codec,
-    ports::{SignatureClaim, StateView},
+    Amount, Hash, Height, Kind, PublicKey, Signature, TokenId, Transaction, codec,
+    ports::{SignatureClaim, StateView, StoreError},
     state::Overlay,
 };
 
@@ -144,6 +144,9 @@ impl Stake {
         if context.height < from {
             return Err(StakeError::StillLocked { validator, from }.into());
         }
+        if bond.jailed.is_none() && self.is_outweighed(view, &validator, bond.total(), context.height)? {
+            return Err(StakeError::StillInOffice { validator }.into());
+        }
         let mut supply = supply::declared(view, self.parameters.token)?;
         supply.bonded = supply.bonded.checked_sub(leaving.amount.0).ok_or(supply::DAMAGED)?;
         supply.unspent = supply.unspent.checked_add(leaving.amount.0).ok_or(supply::DAMAGED)?;
@@ -166,8 +169,12 @@ impl Stake {
         bond.jailed = Some(height);
         let share = u128::from(self.parameters.slash_per_mille);
         let mut slashed = 0_u64;
-        let locked = bond.leaving.iter_mut().filter(|leaving| context.height < leaving.free_from(epochs));
-        for amount in [&mut bond.amount].into_iter().chain(locked.map(|leaving| &mut leaving.amount)) {
+        let is_locked = |leaving: &Leaving| context.height < leaving.free_from(epochs);
+        let locked = bond.leaving.iter().filter(|leaving| is_locked(leaving));
+        let held = locked.fold(bond.amount, |sum, leaving| sum.saturating_add(leaving.amount.0));
+        let all = self.is_outweighed(view, &offender, held, context.height)?;
+        let lost_of = bond.leaving.iter_mut().filter(|leaving| all || is_locked(leaving));
+        for amount in [&mut bond.amount].into_iter().chain(lost_of.map(|leaving| &mut leaving.amount)) {
             let lost = u128::from(amount.0) * share / 1000;
             let lost = u64::try_from(lost).expect("at most the whole: the share was checked to be at most one");
             *amount = amount.saturating_sub(lost);
@@ -179,6 +186,19 @@ impl Stake {
         supply.bonded = supply.bonded.checked_sub(slashed).ok_or(supply::DAMAGED)?;
         supply.slashed = supply.slashed.checked_add(slashed).ok_or(supply::DAMAGED)?;
         Ok(self.operation(None, self.evidence.signature_checks(), supply, offender, bond))
+    }
+
+    /// Whether `held` backs less than the power that `validator` can still be called to account for: it stayed in office after its stake had
+    /// ceased to count, or was there before it had any.
+    fn is_outweighed(
+        &self,
+        view: &dyn StateView,
+        validator: &PublicKey,
+        held: Amount,
+        now: Height,
+    ) -> Result<bool, StoreError> {
+        let power = validators::answerable_power(view, validator, now)?;
+        Ok(u128::from(held.0) < u128::from(power) * u128::from(self.parameters.unit.0))
     }
 
     const fn operation(
