@@ -17,7 +17,7 @@ use std::{
 
 use bft_nodes::{VALIDATORS, genesis, height, parameters};
 use health_chain::{
-    application::node::Node,
+    application::node::{Node, SteppedNode},
     consensus_bft::BftParameters,
     data::{Height, Millis, Timestamp, sha256},
     network::{Address, MemoryHub, PeerId},
@@ -89,4 +89,53 @@ fn who_decides_alone_keeps_the_interval() {
     }
     let taken = time.load(Ordering::Relaxed) - start.0;
     assert_eq!(taken, u64::from((BLOCKS - 1) * parameters.interval_millis), "from the first block to the last");
+}
+
+/// Four validators that reach each other through a node that only follows. One is held up while the others go on, and then needed: what it
+/// got too early to have a use for it is said again, and passed on again over a link that never broke.
+#[test]
+fn who_was_held_up_is_told_again_what_it_could_not_use() {
+    const FOLLOWER: u8 = VALIDATORS;
+    const STEP_MILLIS: u64 = 10;
+    const HELD_UP: usize = 3;
+    let folder = tempfile::tempdir().unwrap();
+    let genesis = genesis(&parameters());
+    let hub = MemoryHub::default();
+    let time = Arc::new(AtomicU64::new(Millis::from(Timestamp(1_700_000_000)).0));
+    let name = |number: u8| format!("node-{number}");
+    let start = |number: u8| {
+        let transport = hub.join(PeerId(sha256(name(number).as_bytes())), Address(name(number)));
+        let builder = bft_nodes::builder(&genesis, folder.path(), number, Box::new(transport));
+        let builder = if number == FOLLOWER {
+            builder.listen(Address(name(number)))
+        } else {
+            builder.peers(vec![Address(name(FOLLOWER))])
+        };
+        let clock = Arc::clone(&time);
+        let clock = Arc::new(move || Millis(clock.load(Ordering::Relaxed)));
+        let mut node = builder.clock(clock).stepped([number; 32]).unwrap();
+        if number < VALIDATORS {
+            node.mine(None);
+        }
+        node
+    };
+    let mut nodes: Vec<SteppedNode> = (0..=FOLLOWER).map(start).collect();
+    // Lets them run until the first of them has so many blocks, or the time is over.
+    let run = |nodes: &mut [SteppedNode], height: u32, millis: u64| {
+        let until = time.load(Ordering::Relaxed) + millis;
+        while nodes[0].chain().tip().height < Height(height) && time.fetch_add(STEP_MILLIS, Ordering::Relaxed) < until {
+            for node in nodes.iter_mut() {
+                node.turn();
+            }
+        }
+        nodes[0].chain().tip().height.0
+    };
+    assert_eq!(run(&mut nodes, 3, 60_000), 3);
+    let held_up = nodes.remove(HELD_UP);
+    assert_eq!(run(&mut nodes, 13, 20_000), 13);
+    drop(nodes.remove(2));
+    let height = run(&mut nodes, 20, 10_000);
+    assert!(height <= 14, "two of four are no quorum: {height}");
+    nodes.push(held_up);
+    assert_eq!(run(&mut nodes, height + 3, 60_000), height + 3);
 }

@@ -5,6 +5,8 @@
 //! Which peers those are, the peers say: at first all; who is brought three messages in a row that are there already says that it has
 //! enough, and who had to ask for one is brought the next ones again. So links that bring news carry messages and the others carry
 //! names, and nothing reaches fewer nodes for it (Plumtree: Leitão, Pereira, Rodrigues 2007).
+//!
+//! What is said again, a while later, is passed on anew as if nobody had it: a peer may have it and still have had no use for it then.
 
 use alloc::{
     collections::{BTreeMap, VecDeque},
@@ -16,9 +18,9 @@ use health_chain_data::{Hash, Millis};
 
 use crate::{
     limits::{
-        ENGINE_GRACE_MILLIS, ENGINE_NAMES_MILLIS, ENGINE_PATIENCE_MILLIS, MAX_ENGINE_SOURCES, MAX_ITEMS,
-        MAX_KEPT_ENGINE_BYTES, MAX_KEPT_ENGINE_MESSAGES, MAX_MISSING_ENGINE_MESSAGES, MAX_SEEN_ENGINE_MESSAGES,
-        MAX_STALE_ENGINE_MESSAGES,
+        ENGINE_AGAIN_MILLIS, ENGINE_GRACE_MILLIS, ENGINE_NAMES_MILLIS, ENGINE_PATIENCE_MILLIS, MAX_ENGINE_SOURCES,
+        MAX_ITEMS, MAX_KEPT_ENGINE_BYTES, MAX_KEPT_ENGINE_MESSAGES, MAX_MISSING_ENGINE_MESSAGES,
+        MAX_SEEN_ENGINE_MESSAGES, MAX_STALE_ENGINE_MESSAGES,
     },
     message::Message,
     ports::PeerId,
@@ -35,8 +37,10 @@ pub(crate) struct EngineMessages {
     /// The same, oldest first.
     order: VecDeque<Hash>,
     kept_bytes: usize,
-    /// What was brought here, worth passing on or not: nobody is asked for it.
+    /// What was brought here of late, worth passing on or not: nobody is asked for it.
     seen: RecentSet<Hash>,
+    /// When the older half of that is forgotten.
+    forget_at: Millis,
     /// What peers have named, and nobody has brought.
     missing: BTreeMap<Hash, Missing>,
     /// When peers are told the names that wait for them.
@@ -47,7 +51,7 @@ pub(crate) struct EngineMessages {
 struct Link {
     /// No other link has it, not even one to the same peer.
     number: u32,
-    /// What it brought last, where that was new: whether it is worth passing on is the engine's to say.
+    /// What it brought last: whether it is worth passing on is the engine's to say.
     brought: Option<Hash>,
     /// Messages in a row that it brought and that were here already.
     stale: u32,
@@ -61,11 +65,23 @@ struct Kept {
     bytes: Vec<u8>,
     /// Numbers of the links whose peers have it: they sent it, named it, were sent it, or are being told its name.
     known: Vec<u32>,
+    /// Who says it from then on says it again. What this node says, it repeats itself.
+    again_at: Millis,
 }
 
 struct Missing {
     ask_at: Millis,
     sources: Vec<PeerId>,
+}
+
+impl Kept {
+    /// The peer has it, and need not be told its name any more.
+    fn is_at(&mut self, link: &mut Link, name: &Hash) {
+        if !self.known.contains(&link.number) {
+            self.known.push(link.number);
+        }
+        link.names.retain(|waiting| waiting != name);
+    }
 }
 
 impl EngineMessages {
@@ -77,6 +93,7 @@ impl EngineMessages {
             order: VecDeque::new(),
             kept_bytes: 0,
             seen: RecentSet::new(MAX_SEEN_ENGINE_MESSAGES),
+            forget_at: Millis::ZERO,
             missing: BTreeMap::new(),
             name_at: Millis::ZERO,
         }
@@ -95,16 +112,16 @@ impl EngineMessages {
     /// This node's engine says something, perhaps again. Returns whom to send it to: everybody.
     pub(crate) fn say(&mut self, name: Hash, bytes: &[u8]) -> Vec<PeerId> {
         let known = self.links.values().map(|link| link.number).collect();
-        self.keep(name, bytes, known);
+        self.keep(name, bytes, known, Millis::MAX);
         self.links.keys().copied().collect()
     }
 
     /// What another node's engine said is worth passing on. Returns whom to send it to; others will be told its name.
-    pub(crate) fn pass_on(&mut self, name: Hash, bytes: &[u8]) -> Vec<PeerId> {
-        if !self.kept.contains_key(&name) {
+    pub(crate) fn pass_on(&mut self, now: Millis, name: Hash, bytes: &[u8]) -> Vec<PeerId> {
+        if self.kept.get(&name).is_none_or(|kept| kept.again_at <= now) {
             let brought = self.links.values().filter(|link| link.brought == Some(name));
             let known = brought.map(|link| link.number).collect();
-            self.keep(name, bytes, known);
+            self.keep(name, bytes, known, now.saturating_add(ENGINE_AGAIN_MILLIS));
         }
         let Some(kept) = self.kept.get_mut(&name) else { return Vec::new() };
         let mut receivers = Vec::new();
@@ -125,18 +142,19 @@ impl EngineMessages {
     }
 
     /// The peer brings a message. `true` where it is to be told that it is enough.
-    pub(crate) fn brought(&mut self, peer: &PeerId, name: Hash) -> bool {
+    pub(crate) fn brought(&mut self, now: Millis, peer: &PeerId, name: Hash) -> bool {
         self.missing.remove(&name);
         let Some(link) = self.links.get_mut(peer) else { return false };
+        link.brought = Some(name);
         let Some(kept) = self.kept.get_mut(&name) else {
             self.seen.insert(name);
-            link.brought = Some(name);
             link.stale = 0;
             return false;
         };
-        if !kept.known.contains(&link.number) {
-            kept.known.push(link.number);
+        if kept.again_at <= now {
+            return false;
         }
+        kept.is_at(link, &name);
         link.stale += 1;
         if link.stale < MAX_STALE_ENGINE_MESSAGES {
             return false;
@@ -154,12 +172,14 @@ impl EngineMessages {
 
     /// The peer has these. What is not here soon will be asked for.
     pub(crate) fn named(&mut self, now: Millis, peer: &PeerId, names: &[Hash]) {
-        let Some(link) = self.links.get(peer) else { return };
+        let Some(link) = self.links.get_mut(peer) else { return };
+        if self.forget_at <= now {
+            self.forget_at = now.saturating_add(ENGINE_AGAIN_MILLIS);
+            self.seen.forget_older();
+        }
         for name in names {
             if let Some(kept) = self.kept.get_mut(name) {
-                if !kept.known.contains(&link.number) {
-                    kept.known.push(link.number);
-                }
+                kept.is_at(link, name);
                 continue;
             }
             if self.seen.contains(name) {
@@ -228,13 +248,14 @@ impl EngineMessages {
         }
     }
 
-    fn keep(&mut self, name: Hash, bytes: &[u8], known: Vec<u32>) {
+    fn keep(&mut self, name: Hash, bytes: &[u8], known: Vec<u32>, again_at: Millis) {
         if let Some(kept) = self.kept.get_mut(&name) {
             kept.known = known;
+            kept.again_at = again_at;
             return;
         }
         self.kept_bytes += bytes.len();
-        self.kept.insert(name, Kept { bytes: bytes.to_vec(), known });
+        self.kept.insert(name, Kept { bytes: bytes.to_vec(), known, again_at });
         self.order.push_back(name);
         while self.order.len() > MAX_KEPT_ENGINE_MESSAGES || self.kept_bytes > MAX_KEPT_ENGINE_BYTES {
             let oldest = self.order.pop_front().expect("what takes room is in the order");
@@ -271,9 +292,9 @@ mod tests {
     /// Messages that come by way of a, and then from b, until b is to be told that it is enough.
     fn bring_stale(messages: &mut EngineMessages) {
         for number in 0..MAX_STALE_ENGINE_MESSAGES {
-            assert!(!messages.brought(&peer("a"), name(number)));
-            messages.pass_on(name(number), b"vote");
-            let is_enough = messages.brought(&peer("b"), name(number));
+            assert!(!messages.brought(NOW, &peer("a"), name(number)));
+            messages.pass_on(NOW, name(number), b"vote");
+            let is_enough = messages.brought(NOW, &peer("b"), name(number));
             assert_eq!(is_enough, number + 1 == MAX_STALE_ENGINE_MESSAGES);
         }
     }
@@ -281,14 +302,14 @@ mod tests {
     #[test]
     fn what_is_passed_on_goes_to_those_who_do_not_have_it() {
         let mut messages = messages(&["a", "b", "c"]);
-        messages.brought(&peer("a"), name(1));
+        messages.brought(NOW, &peer("a"), name(1));
         let mut others = vec![peer("b"), peer("c")];
         others.sort_unstable();
-        assert_eq!(messages.pass_on(name(1), b"vote"), others);
-        assert_eq!(messages.pass_on(name(1), b"vote"), [], "said again: they have it");
+        assert_eq!(messages.pass_on(NOW, name(1), b"vote"), others);
+        assert_eq!(messages.pass_on(NOW, name(1), b"vote"), [], "another copy: they have it");
         messages.left(&peer("b"));
         messages.joined(peer("b"));
-        assert_eq!(messages.pass_on(name(1), b"vote"), [peer("b")], "who comes back knows nothing");
+        assert_eq!(messages.pass_on(NOW, name(1), b"vote"), [peer("b")], "who comes back knows nothing");
         assert_eq!(messages.say(name(1), b"vote").len(), 3, "its maker says it to everybody, however often");
     }
 
@@ -297,20 +318,54 @@ mod tests {
         let mut messages = messages(&["a", "b"]);
         bring_stale(&mut messages);
         messages.enough(&peer("b"));
-        messages.brought(&peer("a"), name(10));
-        assert_eq!(messages.pass_on(name(10), b"vote"), []);
+        messages.brought(NOW, &peer("a"), name(10));
+        assert_eq!(messages.pass_on(NOW, name(10), b"vote"), []);
         let named = |names: Vec<Hash>| vec![(peer("b"), Message::EngineNames(names))];
         assert_eq!(messages.tick(NOW), named(vec![name(10)]));
-        messages.brought(&peer("a"), name(11));
-        messages.pass_on(name(11), b"vote");
+        messages.brought(NOW, &peer("a"), name(11));
+        messages.pass_on(NOW, name(11), b"vote");
         assert_eq!(messages.tick(NOW), [], "they wait for others");
         let later = NOW.saturating_add(ENGINE_NAMES_MILLIS);
         assert_eq!(messages.tick(later), named(vec![name(11)]));
         // It asks after all.
         messages.wants(&peer("b"));
         assert_eq!(messages.message(&name(11)), Some(&b"vote"[..]));
-        messages.brought(&peer("a"), name(12));
-        assert_eq!(messages.pass_on(name(12), b"vote"), [peer("b")]);
+        messages.brought(NOW, &peer("a"), name(12));
+        assert_eq!(messages.pass_on(NOW, name(12), b"vote"), [peer("b")]);
+    }
+
+    /// A peer may not have had any use for it then.
+    #[test]
+    fn what_is_said_again_later_is_passed_on_again_and_is_no_stale_news() {
+        let mut messages = messages(&["a", "b", "c"]);
+        messages.brought(NOW, &peer("a"), name(1));
+        assert_eq!(messages.pass_on(NOW, name(1), b"vote").len(), 2);
+        messages.enough(&peer("c"));
+        let mut now = NOW;
+        for _ in 0..2 * MAX_STALE_ENGINE_MESSAGES {
+            now = now.saturating_add(ENGINE_AGAIN_MILLIS);
+            let soon = now.saturating_add(1);
+            assert!(!messages.brought(now, &peer("a"), name(1)));
+            assert_eq!(messages.pass_on(now, name(1), b"vote"), [peer("b")]);
+            assert_eq!(messages.pass_on(soon, name(1), b"vote"), [], "once in a while");
+            assert_eq!(messages.tick(soon), [(peer("c"), Message::EngineNames(vec![name(1)]))]);
+        }
+    }
+
+    #[test]
+    fn what_was_of_no_use_is_asked_for_when_it_is_named_later() {
+        let mut messages = messages(&["a", "b"]);
+        messages.named(NOW, &peer("b"), &[]);
+        messages.brought(NOW, &peer("a"), name(1));
+        messages.named(NOW, &peer("b"), &[name(1)]);
+        let mut now = NOW.saturating_add(ENGINE_GRACE_MILLIS);
+        assert_eq!(messages.tick(now), [], "it was here just now");
+        for _ in 0..2 {
+            now = now.saturating_add(ENGINE_AGAIN_MILLIS);
+            messages.named(now, &peer("b"), &[name(1)]);
+        }
+        let later = now.saturating_add(ENGINE_GRACE_MILLIS);
+        assert_eq!(messages.tick(later), [(peer("b"), Message::EngineWanted(vec![name(1)]))]);
     }
 
     #[test]
@@ -318,9 +373,9 @@ mod tests {
         let mut messages = messages(&["a", "b"]);
         for number in 0..10 * MAX_STALE_ENGINE_MESSAGES {
             let (first, second) = if number % 2 == 0 { ("a", "b") } else { ("b", "a") };
-            messages.brought(&peer(first), name(number));
-            messages.pass_on(name(number), b"vote");
-            assert!(!messages.brought(&peer(second), name(number)));
+            messages.brought(NOW, &peer(first), name(number));
+            messages.pass_on(NOW, name(number), b"vote");
+            assert!(!messages.brought(NOW, &peer(second), name(number)));
         }
     }
 
@@ -331,7 +386,7 @@ mod tests {
         messages.named(NOW, &peer("b"), &[name(1)]);
         messages.named(NOW, &peer("c"), &[name(1)]);
         assert_eq!(messages.tick(NOW), [], "it may be on its way");
-        messages.brought(&peer("c"), name(2));
+        messages.brought(NOW, &peer("c"), name(2));
         messages.named(NOW, &peer("a"), &[name(2)]);
         let wanted = |from| vec![(peer(from), Message::EngineWanted(vec![name(1)]))];
         let mut now = NOW.saturating_add(ENGINE_GRACE_MILLIS);

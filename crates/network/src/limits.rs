@@ -126,6 +126,9 @@ pub const MAX_MISSING_ENGINE_MESSAGES: usize = 4_096;
 pub const MAX_ENGINE_SOURCES: usize = 4;
 /// Messages in a row that are here already, before their bringer is told that it is enough.
 pub const MAX_STALE_ENGINE_MESSAGES: u32 = 3;
+/// How long after it was passed on a message that comes once more counts as said again, in milliseconds, and not as a copy that took
+/// another way. Every second time that a validator repeats itself (`rebroadcast_millis`, 2,000 unless the chain has another).
+pub const ENGINE_AGAIN_MILLIS: u64 = 3_000;
 /// How long names of messages wait to be told together, in milliseconds.
 pub const ENGINE_NAMES_MILLIS: u64 = 1_000;
 /// How long a message that was named may be on its way from somebody else, in milliseconds, before it is asked for.

@@ -151,10 +151,11 @@ impl Network {
         self.send_engine(peers, bytes)
     }
 
-    /// Passes on what another node's engine said, to the peers that are not known to have it. Those whom others reach before this node
-    /// are only told its name, in a later tick, and ask for it if it does not reach them.
-    pub fn relay_engine(&mut self, bytes: &[u8]) -> Vec<Action> {
-        let peers = self.engine_messages.pass_on(sha256(bytes), bytes);
+    /// Passes on what another node's engine said, to the peers that are not known to have it; to all others once more where it is said
+    /// again after [`ENGINE_AGAIN_MILLIS`](crate::limits::ENGINE_AGAIN_MILLIS). Those whom others reach before this node are only told
+    /// its name, in a later tick, and ask for it if it does not reach them.
+    pub fn relay_engine(&mut self, now: Millis, bytes: &[u8]) -> Vec<Action> {
+        let peers = self.engine_messages.pass_on(now, sha256(bytes), bytes);
         self.send_engine(peers, bytes)
     }
 

@@ -31,6 +31,11 @@ impl<T: Ord> RecentSet<T> {
         self.newer.insert(entry)
     }
 
+    /// Forgets what was there already when this was called last.
+    pub(crate) fn forget_older(&mut self) {
+        self.older = mem::take(&mut self.newer);
+    }
+
     pub(crate) fn clear(&mut self) {
         self.newer.clear();
         self.older.clear();
@@ -51,5 +56,9 @@ mod tests {
         }
         assert!((95..100).all(|entry| set.contains(&entry)));
         assert!(!set.contains(&50));
+        set.forget_older();
+        assert!(set.contains(&99) && set.insert(100));
+        set.forget_older();
+        assert!(!set.contains(&99) && set.contains(&100));
     }
 }

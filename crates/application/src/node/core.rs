@@ -422,7 +422,7 @@ impl Core {
                         self.carry_out(actions);
                     }
                     Step::Engine(EngineAction::Relay(bytes)) => {
-                        let actions = self.network.relay_engine(&bytes);
+                        let actions = self.network.relay_engine(self.local.now, &bytes);
                         self.carry_out(actions);
                     }
                     Step::Engine(EngineAction::Accuse(accusation)) => {

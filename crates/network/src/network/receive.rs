@@ -114,7 +114,7 @@ impl Network {
             Message::AppRequest { id, body } => self.app_requested(now, peer, id, &body, local),
             Message::AppResponse { id, body } => self.app_answered(now, peer, RequestId(id), body),
             Message::Engine(bytes) => {
-                if self.engine_messages.brought(&peer, sha256(&bytes)) {
+                if self.engine_messages.brought(now, &peer, sha256(&bytes)) {
                     self.send(peer, &Message::EngineEnough);
                 }
                 local.engine(bytes);

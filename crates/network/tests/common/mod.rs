@@ -302,7 +302,7 @@ impl Node {
             let times = self.chain.heard.entry(bytes.clone()).or_default();
             *times += 1;
             if *times == 1 {
-                let actions = self.network.relay_engine(&bytes);
+                let actions = self.network.relay_engine(now, &bytes);
                 self.perform(now, actions);
             }
         }
