@@ -22,15 +22,17 @@ use health_chain::{
     },
     consensus::{
         ConsensusParameters, Epochs,
-        ports::{Action, Engine, StakeView},
+        ports::{Accusation, Action, Engine, StakeView},
         validators::validators_at,
     },
-    consensus_bft::{Bft, BftParameters, Claim, Equivocation, Signed, Statement, statements, vote_message},
+    consensus_bft::{
+        Bft, BftParameters, Choice, Claim, Equivocation, Evidence, Signed, Statement, statements, vote_message,
+    },
     consensus_pos::{PosParameters, ProofOfStake},
     contract::{Contracts, Scripts, ports::Program},
     data::{
-        Amount, ChainId, Genesis, Height, Input as Spent, PublicKey, SecretKey, Timestamp, Witness, ports::StateView,
-        sha256, state::MemoryStore,
+        Amount, BlockId, ChainId, Genesis, Height, Input as Spent, PublicKey, SecretKey, Timestamp, Witness, codec,
+        ports::StateView, sha256, state::MemoryStore,
     },
     incentive::{
         Bond, BondedStake, Ledger, Rewards, StakeParameters, kinds::EVIDENCE, stake::Deposit, supply, supply::audit,
@@ -80,6 +82,22 @@ fn opposite(said: &Signed, key: &SecretKey, chain: ChainId) -> Option<Vec<u8>> {
     Some(vote_message(Signed { statement, signature, ..*said }))
 }
 
+/// A validator that accuses the liar once, of a contradiction about the first height of the epoch after this one.
+fn witness(engine: Box<dyn Engine>, chain: ChainId) -> Box<dyn Engine> {
+    let claims = [None, Some(Choice::from(BlockId::default()))].map(Claim::Prevote);
+    let [one, other] = claims.map(|claim| {
+        let statement = Statement { height: Height(EPOCHS.blocks + 1), round: 0, claim };
+        Signed { statement, validator: public(LIAR), signature: key(LIAR).sign(&statement.message(chain), &[0; 32]) }
+    });
+    let evidence = codec::encode(&Evidence(one, other));
+    let mut accusation = Some(Accusation { offender: public(LIAR), rule: "bft-equivocation", evidence });
+    Box::new(SteeredEngine::new(engine, move |engine, now, input| {
+        let mut actions = engine.step(now, input);
+        actions.extend(accusation.take().map(Action::Accuse));
+        actions
+    }))
+}
+
 /// A chain of four validators, one of them a liar to be.
 struct World {
     genesis: Genesis,
@@ -87,6 +105,7 @@ struct World {
     /// Makes the executor and the reward rule of one node.
     rules: fn() -> (Arc<Contracts>, Arc<Rewards>),
     is_stake: bool,
+    has_witness: bool,
 }
 
 fn bft() -> BftParameters {
@@ -136,10 +155,16 @@ impl World {
             .with(&incentive());
         if is_stake {
             let genesis = genesis.with(&PosParameters(bft())).with(&STAKE);
-            Self { genesis, stakes: Arc::new(BondedStake::new(STAKE)), rules: stake_rules, is_stake }
+            Self {
+                genesis,
+                stakes: Arc::new(BondedStake::new(STAKE)),
+                rules: stake_rules,
+                is_stake,
+                has_witness: false,
+            }
         } else {
             let genesis = genesis.with(&bft()).with(&application()).with(&founders());
-            Self { genesis, stakes: Arc::new(CouncilStake), rules: council_rules, is_stake }
+            Self { genesis, stakes: Arc::new(CouncilStake), rules: council_rules, is_stake, has_witness: false }
         }
     }
 
@@ -154,6 +179,9 @@ impl World {
         if seed == LIAR {
             let (chain, lies) = (self.genesis.chain_id(), Arc::clone(lies));
             return liar(engine, key(seed), chain, lies);
+        }
+        if self.has_witness && seed == FIRST {
+            return witness(engine, self.genesis.chain_id());
         }
         engine
     }
@@ -295,4 +323,15 @@ fn who_votes_twice_loses_its_seat_without_a_vote() {
     assert!(found.len() == 1 && found[0] <= offence + 3, "an offence at {offence} is on chain at {found:?}");
     let last = honest.read(|chain, _| keys_at(chain.state(), chain.tip().height.0)).unwrap();
     assert!(last.len() == 3 && !last.contains(&public(LIAR)));
+}
+
+#[test]
+fn who_contradicts_itself_before_an_epoch_begins_answers_in_it() {
+    let world = World { has_witness: true, ..World::new(false) };
+    let nodes = world.start(&Arc::default());
+    wait_for(&nodes[1], "the key to be struck", |state| struck(state, &public(LIAR)).unwrap().is_some());
+    let offence = nodes[1].read(|chain, _| struck(chain.state(), &public(LIAR)).unwrap().unwrap()).unwrap();
+    assert_eq!(offence, Height(EPOCHS.blocks + 1));
+    let found = evidence_at(&nodes[1]);
+    assert!(found.len() == 1 && found[0] > EPOCHS.blocks, "nobody answers for an epoch that has not begun: {found:?}");
 }

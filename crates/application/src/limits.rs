@@ -1,5 +1,6 @@
 //! Every limit of the application layer. The unit stands last in each name.
 
+use health_chain_consensus::limits::MAX_VALIDATORS;
 use health_chain_data::{limits::MAX_GENESIS_BYTES, wrap::MAX_WRAP_BYTES};
 use health_chain_network::limits::MAX_APP_BODY_BYTES;
 
@@ -48,7 +49,7 @@ pub const MAX_INSTITUTION_NAME_BYTES: usize = 128;
 pub const MAX_GRANT_AHEAD_SECONDS: u32 = 25 * 365 * 24 * 60 * 60;
 
 /// Seats of the council: as many as an engine has validators.
-pub const MAX_SEATS: usize = health_chain_consensus::limits::MAX_VALIDATORS;
+pub const MAX_SEATS: usize = MAX_VALIDATORS;
 /// The longest payload of a decision of the council, in bytes.
 pub const MAX_COUNCIL_OPERATION_BYTES: usize = 7 * 1024;
 /// The longest payload of an operation on an object or an identity, in bytes.
@@ -85,6 +86,8 @@ pub const MAX_UNCHECKED_BYTES: u64 = 4 * 1024 * 1024;
 pub const MAX_UNCHECKED_MILLIS: u64 = 2_000;
 /// Events in one answer of a gateway about an object's history.
 pub const MAX_ANSWERED_ENTRIES: usize = 64;
+/// Offenders against whom a node keeps evidence that the chain has not acted upon yet: as many as decide at a time.
+pub const MAX_ACCUSATIONS: usize = MAX_VALIDATORS;
 
 const _: () = {
     // A piece, a letter or a history with what stands around it.

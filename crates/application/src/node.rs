@@ -3,6 +3,7 @@
 //! [`NodeBuilder`] takes the parts (each a port, so each can be swapped) and starts the thread. Nothing here names a concrete store,
 //! transport or engine.
 
+mod accusations;
 mod company;
 mod core;
 mod local;
@@ -35,6 +36,7 @@ use health_chain_network::{
 use thiserror::Error;
 
 use self::{
+    accusations::Accusations,
     company::Company,
     core::{Command, Core},
     local::Local,
@@ -303,6 +305,7 @@ impl NodeBuilder {
         let (executor, verifier) = (Arc::clone(&self.parts.executor), Arc::clone(&self.parts.verifier));
         let mut chain = Chain::open_at(self.parts, &self.genesis, self.checkpoint)?;
         let Company { anchors, addresses } = Company::load(chain.state())?;
+        let accusations = Accusations::load(chain.state())?;
         let settings = Settings {
             network: self.genesis.network().into(),
             genesis: chain.chain_id(),
@@ -319,7 +322,8 @@ impl NodeBuilder {
         let local = Local::new(chain, pool, service, (self.clock)());
         let (sender, commands) = mpsc::channel();
         let searcher = (self.searcher)(report_to(sender.clone(), self.transport.waker()));
-        Ok((Core::new(local, Network::new(settings), self.transport, searcher, self.clock, commands), sender))
+        let network = Network::new(settings);
+        Ok((Core::new(local, network, self.transport, searcher, self.clock, commands, accusations), sender))
     }
 }
 

@@ -37,3 +37,5 @@ pub const GATEWAY: Table = Table(33);
 pub const UNPLACED_WITHDRAWALS: Table = Table(34);
 /// Node-local: whom the node knew when it was last up.
 pub const COMPANY: Table = Table(35);
+/// Node-local: evidence that the chain has not acted upon yet, by the offender's key (32 bytes).
+pub const ACCUSATIONS: Table = Table(36);

@@ -11,7 +11,7 @@ use health_chain_consensus::{
     Accepted, EngineInput,
     ports::{Accusation, Action as EngineAction, SearchOutcome, Searcher},
 };
-use health_chain_data::{Block, Lock, Millis, Transaction, TxId};
+use health_chain_data::{Block, BlockId, Lock, Millis, Transaction, TxId, state::Changes};
 use health_chain_incentive::{Mining, MiningCycle, Rewards, Step, TipState, kinds::EVIDENCE};
 use health_chain_network::{
     Action, Address, Event, Network, PeerId, Report, RequestFailure, RequestId, TipView, Transport, carry_out,
@@ -20,6 +20,7 @@ use tracing::{debug, error, info, warn};
 
 use super::{
     NodeEvent,
+    accusations::{Accusations, may_be_taken_later},
     company::Company,
     local::{Local, SubmitError, priority},
 };
@@ -85,6 +86,9 @@ pub(super) struct Core {
     retry_mining_at: Option<Millis>,
     next_tick: Millis,
     next_note: Millis,
+    accusations: Accusations,
+    /// The tip at which they were last offered to the chain.
+    accused_at: Option<BlockId>,
 }
 
 impl Core {
@@ -95,6 +99,7 @@ impl Core {
         searcher: Box<dyn Searcher>,
         clock: Clock,
         commands: mpsc::Receiver<Command>,
+        accusations: Accusations,
     ) -> Self {
         let next_note = local.now.saturating_add(NOTE_MILLIS);
         Self {
@@ -112,6 +117,8 @@ impl Core {
             retry_mining_at: None,
             next_tick: Millis::ZERO,
             next_note,
+            accusations,
+            accused_at: None,
         }
     }
 
@@ -191,6 +198,7 @@ impl Core {
     fn finish_turn(&mut self) {
         self.local.now = (self.clock)();
         self.tick();
+        self.accuse_again();
         self.publish_events();
     }
 
@@ -436,14 +444,49 @@ impl Core {
         }
     }
 
-    /// Offers the proof to the chain. Where nobody answers for anything, or the offender has already, it is refused.
+    /// Offers the proof to the chain, and keeps it until the offender has answered, or can't be made to any more.
     fn accuse(&mut self, accusation: Accusation) {
         let Accusation { offender, rule, evidence } = &accusation;
         warn!(?offender, rule, "proven misconduct");
-        if let Err(error) = self.submit(Transaction::new(EVIDENCE, evidence.clone())) {
-            debug!(%error, "evidence not taken");
+        if self.offer_evidence(evidence) {
+            let changes = self.accusations.keep(*offender, evidence.clone());
+            self.note_accusations(&changes);
         }
         self.publish(vec![NodeEvent::Accused { accusation }]);
+    }
+
+    /// Offers once more at each tip what the chain has not acted upon yet.
+    fn accuse_again(&mut self) {
+        let tip = self.local.chain.tip_id();
+        if self.accused_at.replace(tip) == Some(tip) {
+            return;
+        }
+        for (offender, evidence) in self.accusations.all().clone() {
+            if !self.offer_evidence(&evidence) {
+                let changes = self.accusations.drop(&offender);
+                self.note_accusations(&changes);
+            }
+        }
+    }
+
+    /// Whether there is something to be waited for. Where nobody answers for anything, or the offender has already, there is not.
+    fn offer_evidence(&mut self, evidence: &[u8]) -> bool {
+        match self.submit(Transaction::new(EVIDENCE, evidence.to_vec())) {
+            Ok(_) => true,
+            Err(error) => {
+                debug!(%error, "evidence not taken");
+                may_be_taken_later(&error)
+            }
+        }
+    }
+
+    /// For the next start. Worth no more than a warning where it fails: others have seen the same.
+    fn note_accusations(&mut self, changes: &Changes) {
+        if !changes.is_empty()
+            && let Err(error) = self.local.chain.put_local(changes)
+        {
+            warn!(%error, "evidence could not be noted");
+        }
     }
 
     /// Takes a block that the engine has sealed, or that the engines have agreed on: that one may have come from a peer already.
