@@ -182,8 +182,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     // A notice from the practice travels over the clinic to the archive.
     let notice = Transaction::new(NOTICE, b"flu vaccine has arrived".to_vec());
     assert!(matches!(Inbound::transaction(&mut nodes[2].board, &encode(&notice)), Verdict::Accepted(_)));
-    let actions = nodes[2].network.announce_transaction(notice.id(), Priority::Bulk);
-    carry_out(&mut nodes[2].transport, actions);
+    let practice = &mut nodes[2];
+    let actions = practice.network.announce_transaction(notice.id(), Priority::Bulk, &practice.board);
+    carry_out(&mut practice.transport, actions);
     run(&mut nodes, &mut now, 5);
     assert!(nodes.iter().all(|node| node.board.waiting.contains_key(&notice.id())), "relayed to all");
 

@@ -7,6 +7,7 @@ mod action;
 mod address_book;
 mod budget;
 mod engine_messages;
+mod fetches;
 mod handshake;
 mod hub;
 pub mod limits;

@@ -66,7 +66,7 @@ pub const HEADERS_PATIENCE_MILLIS: u64 = 2_000;
 /// How long the answer to a request for blocks may take as a whole, in milliseconds: [`MAX_ANSWER_BYTES`] and a maximal block at
 /// 85 kB per second. No peer holds up the sync for longer, however it spaces its blocks.
 pub const BLOCKS_TIMEOUT_MILLIS: u64 = 60_000;
-/// How long a peer may take for the first block of a request, in milliseconds.
+/// How long a peer may take for the first block of a request, in milliseconds, before others are asked for its blocks, too.
 pub const FIRST_BLOCK_TIMEOUT_MILLIS: u64 = 5_000;
 /// How long a requested transaction may take, in milliseconds, before another peer is asked.
 pub const TRANSACTION_TIMEOUT_MILLIS: u64 = 10_000;
@@ -90,7 +90,7 @@ pub const FRUITLESS_PAUSE_MILLIS: u64 = 1_000;
 pub const MAX_POSTPONED_BLOCKS: usize = 1_024;
 /// How long a block that was not taken is left alone, in milliseconds.
 pub const POSTPONE_MILLIS: u64 = 1_000;
-/// How long a peer that had none of the blocks asked for is not asked for others, in milliseconds.
+/// How long a peer that had none of the blocks asked for, or did not send them all in time, is not asked for others, in milliseconds.
 pub const PAUSE_MILLIS: u64 = 5_000;
 /// How often one of the peers is asked for headers, even if nothing was announced, in milliseconds.
 pub const REFRESH_MILLIS: u64 = 30_000;
@@ -99,12 +99,14 @@ pub const MAX_STALLS: u32 = 3;
 
 // Relay.
 
-/// Transactions under way from one peer.
+/// Transactions wanted of which one peer is a source. There is no limit for all peers together, which a few could fill.
 pub const MAX_FETCHES_PER_PEER: usize = 8_192;
-/// Transactions under way from all peers together.
-pub const MAX_FETCHES: usize = 65_536;
-/// Peers remembered as further sources of a transaction under way.
-pub const MAX_SOURCES: usize = 4;
+/// What there is room for beyond that, if it is called a revocation.
+pub const MAX_RESERVED_FETCHES_PER_PEER: usize = 2_048;
+/// How often a transaction may come and not be taken before it is forgotten.
+pub const MAX_REFUSALS: u32 = 6;
+/// How long a transaction that was not taken twice is left alone at least, in milliseconds. Four times as long after each further time.
+pub const REST_MILLIS: u64 = 1_000;
 /// Items remembered as known to one peer.
 pub const MAX_KNOWN_ITEMS: usize = 8_192;
 /// Transactions remembered as dealt with.
@@ -207,7 +209,7 @@ const _: () = {
     assert!(MAX_FRAME_BYTES as u64 <= MAX_RECEIVED_BURST_BYTES);
     assert!(MAX_FRAME_BYTES as u64 <= MAX_SERVED_BURST_BYTES);
     assert!(MAX_REQUESTED_BLOCKS <= MAX_ITEMS && MAX_REQUESTED_BLOCKS <= MAX_BLOCKS_IN_FLIGHT);
-    assert!(MAX_FETCHES_PER_PEER <= MAX_FETCHES && MAX_ITEMS <= MAX_FETCHES_PER_PEER);
+    assert!(MAX_ITEMS <= MAX_FETCHES_PER_PEER);
     assert!(MIN_BACKOFF_MILLIS <= MAX_BACKOFF_MILLIS);
     assert!(NEW_BUCKETS_PER_SOURCE < NEW_BUCKETS && TRIED_BUCKETS_PER_GROUP < TRIED_BUCKETS);
     assert!(TICK_MILLIS <= ANNOUNCE_MILLIS);

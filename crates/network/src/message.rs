@@ -207,9 +207,9 @@ impl Message {
             | Self::EngineWanted(_)
             | Self::EngineEnough
             | Self::GetHeaders { .. }
-            | Self::Headers(_)
-            | Self::Ping { .. }
-            | Self::Pong { .. } => Priority::Chain,
+            | Self::Headers(_) => Priority::Chain,
+            // Behind a large block on a slow link an answer would come too late.
+            Self::Ping { .. } | Self::Pong { .. } => Priority::Revocation,
             Self::Transactions(_)
             | Self::GetPeers
             | Self::Peers(_)

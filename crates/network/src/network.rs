@@ -15,6 +15,7 @@ use crate::{
     action::{Action, Report},
     address_book::{AddressBook, group, is_same_host},
     engine_messages::EngineMessages,
+    fetches::Fetches,
     handshake::{Identity, Refusal, Stage},
     limits::{ASK_ADDRESSES_MILLIS, MAX_ANCHORS, MAX_INBOUND_PEERS, MAX_OUTBOUND_PEERS},
     message::{Item, Message},
@@ -55,6 +56,7 @@ pub struct Network {
     identity: Identity,
     peers: BTreeMap<PeerId, Peer>,
     relay: Relay,
+    fetches: Fetches,
     engine_messages: EngineMessages,
     sync: Sync,
     requests: Requests,
@@ -79,6 +81,7 @@ impl Network {
             identity: Identity { network: settings.network, genesis: settings.genesis, listen: settings.listen, nonce },
             peers: BTreeMap::new(),
             relay: Relay::new(),
+            fetches: Fetches::new(),
             engine_messages: EngineMessages::new(),
             sync: Sync::new(),
             requests: Requests::default(),
@@ -111,6 +114,8 @@ impl Network {
         for (request, peer) in self.requests.expire(now) {
             self.actions.push(Action::Answered { request, peer, outcome: Err(RequestFailure::TimedOut) });
         }
+        let outbox = self.fetches.tick(now);
+        self.send_all(outbox);
         let outbox = self.relay.tick(now);
         self.send_all(outbox);
         let outbox = self.engine_messages.tick(now);
@@ -127,6 +132,7 @@ impl Network {
             self.scores.due(),
             self.requests.due(),
             self.relay.due(),
+            self.fetches.due(),
             self.engine_messages.due(),
             self.sync.due(),
             self.outbound.due(),
@@ -137,12 +143,15 @@ impl Network {
     /// Announces a block that this node made itself. What came from a peer is announced when it was accepted.
     pub fn announce_block(&mut self, id: BlockId) -> Vec<Action> {
         self.announced_tip = Some(id);
-        self.announce(Item::Block(id))
+        self.announce(Item::Block(id));
+        self.flush()
     }
 
     /// Announces a transaction of this node's own user. What came from a peer is announced when it was accepted.
-    pub fn announce_transaction(&mut self, id: TxId, priority: Priority) -> Vec<Action> {
-        self.announce(Item::transaction(id, priority))
+    /// Before a revocation goes what it builds on, with the same priority: elsewhere it is worth nothing without that.
+    pub fn announce_transaction(&mut self, id: TxId, priority: Priority, view: &dyn TipView) -> Vec<Action> {
+        self.announce_with_ancestors(id, priority, view);
+        self.flush()
     }
 
     /// Sends what this node's consensus engine says to every peer, again if it says so again.
@@ -304,8 +313,21 @@ impl Network {
         self.actions.extend(dials.into_iter().map(Action::Dial));
     }
 
-    fn announce(&mut self, item: Item) -> Vec<Action> {
+    fn announce_with_ancestors(&mut self, id: TxId, priority: Priority, view: &dyn TipView) {
+        if priority == Priority::Revocation {
+            for ancestor in view.ancestors(&id) {
+                self.announce(Item::Revocation(ancestor));
+            }
+        }
+        self.announce(Item::transaction(id, priority));
+    }
+
+    fn announce(&mut self, item: Item) {
+        self.fetches.changed(item);
         self.relay.announce(item);
+    }
+
+    fn flush(&mut self) -> Vec<Action> {
         let outbox = self.relay.flush();
         self.send_all(outbox);
         mem::take(&mut self.actions)
@@ -318,8 +340,7 @@ impl Network {
             return;
         }
         self.announced_tip = Some(tip);
-        self.relay.tip_changed();
-        self.relay.announce(Item::Block(tip));
+        self.announce(Item::Block(tip));
     }
 
     fn finish(&mut self, now: Millis, view: &dyn TipView) -> Vec<Action> {
@@ -392,7 +413,8 @@ impl Network {
         }
         self.sync.left(id);
         self.engine_messages.left(id);
-        let outbox = self.relay.left(now, id);
+        self.relay.left(id);
+        let outbox = self.fetches.left(now, id);
         self.send_all(outbox);
         for request in self.requests.left(id) {
             let outcome = Err(RequestFailure::Disconnected);

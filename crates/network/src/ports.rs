@@ -36,7 +36,7 @@ impl fmt::Display for Address {
 /// Which frames leave first when a link is busy.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Priority {
-    /// Withdrawals of consent: before everything else.
+    /// Withdrawals of consent, and signs of life: before everything else.
     Revocation,
     /// Control and chain traffic.
     Chain,
@@ -161,8 +161,15 @@ pub trait TipView {
     /// An encoded transaction that waits here.
     fn transaction(&self, id: &TxId) -> Option<Vec<u8>>;
 
+    /// What waits here and has to be elsewhere before the transaction `id` can be taken there, each behind what it builds on itself. A chain
+    /// without a pool has none.
+    fn ancestors(&self, _id: &TxId) -> Vec<TxId> {
+        Vec::new()
+    }
+
     /// What waits here and is worth telling a peer that has just joined, the most urgent first, at most `max_items`: so a
-    /// revocation made while two nodes were apart reaches the other one. A chain without a pool has none.
+    /// revocation made while two nodes were apart reaches the other one. What a revocation builds on is as urgent, and stands before it. A
+    /// chain without a pool has none.
     fn waiting(&self, _max_items: usize) -> Vec<Item> {
         Vec::new()
     }

@@ -35,11 +35,6 @@ impl<T: Ord> RecentSet<T> {
     pub(crate) fn forget_older(&mut self) {
         self.older = mem::take(&mut self.newer);
     }
-
-    pub(crate) fn clear(&mut self) {
-        self.newer.clear();
-        self.older.clear();
-    }
 }
 
 #[cfg(test)]

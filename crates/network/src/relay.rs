@@ -1,16 +1,12 @@
-//! Announce, request, deliver: how transactions spread, and how blocks are announced. Nothing is announced that was not
-//! accepted first; a transaction is requested from one peer at a time, and from the next only if that one fails.
+//! Announcing: how what is here becomes known to others. Nothing is announced that was not accepted first.
 
 use alloc::{collections::BTreeMap, vec::Vec};
 use core::mem;
 
-use health_chain_data::{Hash, Millis, TxId};
+use health_chain_data::{Hash, Millis};
 
 use crate::{
-    limits::{
-        ANNOUNCE_MILLIS, MAX_FETCHES, MAX_FETCHES_PER_PEER, MAX_ITEMS, MAX_KNOWN_ITEMS, MAX_RECENT_ITEMS, MAX_SOURCES,
-        TRANSACTION_TIMEOUT_MILLIS,
-    },
+    limits::{ANNOUNCE_MILLIS, MAX_ITEMS, MAX_KNOWN_ITEMS},
     message::{Item, Message},
     ports::{PeerId, Priority},
     recent::RecentSet,
@@ -21,74 +17,56 @@ pub(crate) type Outbox = Vec<(PeerId, Message)>;
 
 pub(crate) struct Relay {
     links: BTreeMap<PeerId, Link>,
-    fetches: BTreeMap<TxId, Fetch>,
-    /// Taken or already here: never requested again while remembered.
-    settled: RecentSet<TxId>,
-    /// Not taken, for a reason that the next block may remove.
-    ignored: RecentSet<TxId>,
     announce_at: Millis,
 }
 
 /// One peer.
 struct Link {
     known: RecentSet<Hash>,
-    /// Blocks and revocations: announced at the end of the current step.
+    /// Blocks, revocations and what these build on: announced at the end of the current step.
     urgent: Vec<Item>,
     /// Other transactions: announced together with those of the next moments.
     queue: Vec<Item>,
-    fetching: usize,
 }
 
 impl Link {
     const fn new() -> Self {
-        Self { known: RecentSet::new(MAX_KNOWN_ITEMS), urgent: Vec::new(), queue: Vec::new(), fetching: 0 }
+        Self { known: RecentSet::new(MAX_KNOWN_ITEMS), urgent: Vec::new(), queue: Vec::new() }
     }
 
     fn announce(&mut self, item: Item) {
         if self.known.insert(item.hash()) {
-            let queue = if item.priority() == Priority::Bulk { &mut self.queue } else { &mut self.urgent };
-            queue.push(item);
+            self.enqueue(item);
+        } else if item.priority() == Priority::Revocation
+            && let Some(position) = self.queue.iter().position(|queued| queued.hash() == item.hash())
+        {
+            // It waits as another transaction, and a revocation that builds on it does not.
+            self.queue.remove(position);
+            self.enqueue(item);
         }
     }
-}
 
-/// A transaction under way.
-struct Fetch {
-    item: Item,
-    from: PeerId,
-    until: Millis,
-    others: Vec<PeerId>,
+    fn enqueue(&mut self, item: Item) {
+        let queue = if item.priority() == Priority::Bulk { &mut self.queue } else { &mut self.urgent };
+        queue.push(item);
+    }
 }
 
 impl Relay {
     pub(crate) const fn new() -> Self {
-        Self {
-            links: BTreeMap::new(),
-            fetches: BTreeMap::new(),
-            settled: RecentSet::new(MAX_RECENT_ITEMS),
-            ignored: RecentSet::new(MAX_RECENT_ITEMS),
-            announce_at: Millis::ZERO,
-        }
+        Self { links: BTreeMap::new(), announce_at: Millis::ZERO }
     }
 
     pub(crate) fn joined(&mut self, peer: PeerId) {
         self.links.insert(peer, Link::new());
     }
 
-    /// Forgets the peer; what was under way from it is requested from others.
-    pub(crate) fn left(&mut self, now: Millis, peer: &PeerId) -> Outbox {
-        if self.links.remove(peer).is_none() {
-            return Vec::new();
-        }
-        let lost: Vec<TxId> = self.fetches.iter().filter(|(_, fetch)| fetch.from == *peer).map(|(id, _)| *id).collect();
-        self.retry_all(now, &lost)
+    pub(crate) fn left(&mut self, peer: &PeerId) {
+        self.links.remove(peer);
     }
 
     /// Announces to everyone who is not known to have it: [`Relay::flush`] and [`Relay::tick`] send the announcements.
     pub(crate) fn announce(&mut self, item: Item) {
-        if let Item::Transaction(id) | Item::Revocation(id) = item {
-            self.settled.insert(id);
-        }
         self.links.values_mut().for_each(|link| link.announce(item));
     }
 
@@ -96,6 +74,13 @@ impl Relay {
     pub(crate) fn offer(&mut self, peer: &PeerId, items: Vec<Item>) {
         if let Some(link) = self.links.get_mut(peer) {
             items.into_iter().for_each(|item| link.announce(item));
+        }
+    }
+
+    /// Announces to a peer once more what it has asked for and an answer had no room for.
+    pub(crate) fn announce_again(&mut self, peer: &PeerId, item: Item) {
+        if let Some(link) = self.links.get_mut(peer) {
+            link.enqueue(item);
         }
     }
 
@@ -123,70 +108,9 @@ impl Relay {
         }
     }
 
-    /// Reads an announcement of transactions; `is_here` says whether one waits here already. Returns what to request.
-    pub(crate) fn announced(
-        &mut self,
-        now: Millis,
-        peer: &PeerId,
-        items: &[Item],
-        is_here: impl Fn(&TxId) -> bool,
-    ) -> Outbox {
-        let mut wanted = Vec::new();
-        for item in items {
-            let (Item::Transaction(id) | Item::Revocation(id)) = *item else { continue };
-            self.note_known(peer, *item);
-            if self.settled.contains(&id) || self.ignored.contains(&id) || is_here(&id) {
-                continue;
-            }
-            if let Some(fetch) = self.fetches.get_mut(&id) {
-                if fetch.from != *peer && fetch.others.len() < MAX_SOURCES && !fetch.others.contains(peer) {
-                    fetch.others.push(*peer);
-                }
-            } else if self.begin(now, *peer, *item, id) {
-                wanted.push(*item);
-            }
-        }
-        requests(*peer, wanted)
-    }
-
-    /// Whether the transaction is under way from this peer.
-    pub(crate) fn is_requested(&self, peer: &PeerId, id: &TxId) -> bool {
-        self.fetches.get(id).is_some_and(|fetch| fetch.from == *peer)
-    }
-
-    /// Whether the transaction has been dealt with, so that a further copy needs no look.
-    pub(crate) fn is_settled(&self, id: &TxId) -> bool {
-        self.settled.contains(id)
-    }
-
-    /// The transaction came from this peer and was taken, or was here already.
-    pub(crate) fn settle(&mut self, peer: &PeerId, id: TxId) {
-        self.settled.insert(id);
-        self.end(peer, &id);
-    }
-
-    /// The transaction came from this peer and was not taken.
-    pub(crate) fn ignore(&mut self, peer: &PeerId, id: TxId) {
-        self.ignored.insert(id);
-        self.end(peer, &id);
-    }
-
-    /// The peer sent something invalid under this id, or does not have it: the next peer is asked. The id itself is not held
-    /// against anybody, since witnesses are not part of it.
-    pub(crate) fn failed(&mut self, now: Millis, peer: &PeerId, id: &TxId) -> Outbox {
-        if self.is_requested(peer, id) { self.retry_all(now, &[*id]) } else { Vec::new() }
-    }
-
-    /// What was not taken may be welcome on top of a new block.
-    pub(crate) fn tip_changed(&mut self) {
-        self.ignored.clear();
-    }
-
-    /// Sends the announcements that waited, and requests from others what did not come in time.
+    /// Sends the announcements that waited.
     pub(crate) fn tick(&mut self, now: Millis) -> Outbox {
-        let overdue: Vec<TxId> =
-            self.fetches.iter().filter(|(_, fetch)| fetch.until <= now).map(|(id, _)| *id).collect();
-        let mut outbox = self.retry_all(now, &overdue);
+        let mut outbox = Vec::new();
         if self.announce_at <= now {
             self.announce_at = now.saturating_add(ANNOUNCE_MILLIS);
             for (peer, link) in self.links.iter_mut().filter(|(_, link)| !link.queue.is_empty()) {
@@ -196,63 +120,11 @@ impl Relay {
         outbox
     }
 
-    /// When something that is under way is overdue, or what waits is to be announced.
+    /// When what waits is to be announced.
     pub(crate) fn due(&self) -> Millis {
-        let overdue = self.fetches.values().map(|fetch| fetch.until).fold(Millis::MAX, Millis::min);
         let waits = self.links.values().any(|link| !link.queue.is_empty());
-        if waits { overdue.min(self.announce_at) } else { overdue }
+        if waits { self.announce_at } else { Millis::MAX }
     }
-
-    fn begin(&mut self, now: Millis, from: PeerId, item: Item, id: TxId) -> bool {
-        let Some(link) = self.links.get_mut(&from) else { return false };
-        if link.fetching >= MAX_FETCHES_PER_PEER || self.fetches.len() >= MAX_FETCHES {
-            return false;
-        }
-        link.fetching += 1;
-        let until = now.saturating_add(TRANSACTION_TIMEOUT_MILLIS);
-        self.fetches.insert(id, Fetch { item, from, until, others: Vec::new() });
-        true
-    }
-
-    fn end(&mut self, peer: &PeerId, id: &TxId) {
-        if self.is_requested(peer, id) {
-            self.remove(id);
-        }
-    }
-
-    fn remove(&mut self, id: &TxId) -> Option<Fetch> {
-        let fetch = self.fetches.remove(id)?;
-        if let Some(link) = self.links.get_mut(&fetch.from) {
-            link.fetching -= 1;
-        }
-        Some(fetch)
-    }
-
-    /// Requests each transaction from the next peer that announced it, if there is one and it is still wanted.
-    fn retry_all(&mut self, now: Millis, ids: &[TxId]) -> Outbox {
-        let mut wanted: BTreeMap<PeerId, Vec<Item>> = BTreeMap::new();
-        for id in ids {
-            let Some(fetch) = self.remove(id) else { continue };
-            if self.settled.contains(id) {
-                continue;
-            }
-            let mut others = fetch.others.into_iter();
-            if let Some(next) = others.by_ref().find(|next| self.begin(now, *next, fetch.item, *id)) {
-                wanted.entry(next).or_default().push(fetch.item);
-                let fetch = self.fetches.get_mut(id).expect("begun just now");
-                fetch.others = others.collect();
-            }
-        }
-        wanted.into_iter().flat_map(|(peer, items)| requests(peer, items)).collect()
-    }
-}
-
-/// Requests for the items: revocations in a message of their own, so that they leave first, and no message over its limit.
-fn requests(peer: PeerId, items: Vec<Item>) -> Outbox {
-    let (urgent, other): (Vec<Item>, Vec<Item>) =
-        items.into_iter().partition(|item| item.priority() == Priority::Revocation);
-    let chunks = urgent.chunks(MAX_ITEMS).chain(other.chunks(MAX_ITEMS));
-    chunks.map(|chunk| (peer, Message::Request(chunk.to_vec()))).collect()
 }
 
 /// Empties a queue into announcements: those of revocations first, no message over its limit.
@@ -267,7 +139,7 @@ fn announcements(peer: PeerId, queue: &mut Vec<Item>) -> Outbox {
 mod tests {
     use alloc::vec;
 
-    use health_chain_data::{BlockId, sha256};
+    use health_chain_data::{BlockId, TxId, sha256};
 
     use super::*;
 
@@ -286,61 +158,6 @@ mod tests {
         relay.joined(peer("a"));
         relay.joined(peer("b"));
         relay
-    }
-
-    fn request(name: &str, item: Item) -> (PeerId, Message) {
-        (peer(name), Message::Request(vec![item]))
-    }
-
-    #[test]
-    fn a_transaction_is_requested_once() {
-        let mut relay = relay();
-        let item = Item::Transaction(id(1));
-        assert_eq!(relay.announced(NOW, &peer("a"), &[item], |_| false), [request("a", item)]);
-        assert_eq!(relay.announced(NOW, &peer("a"), &[item], |_| false), []);
-        assert_eq!(relay.announced(NOW, &peer("b"), &[item], |_| false), []);
-        relay.settle(&peer("a"), id(1));
-        assert_eq!(relay.announced(NOW, &peer("b"), &[item], |_| false), []);
-        assert_eq!(relay.announced(NOW, &peer("b"), &[Item::Transaction(id(2))], |_| true), [], "it is here");
-    }
-
-    #[test]
-    fn the_next_peer_is_asked_after_a_timeout() {
-        let mut relay = relay();
-        let item = Item::Transaction(id(1));
-        relay.announced(NOW, &peer("a"), &[item], |_| false);
-        relay.announced(NOW, &peer("b"), &[item], |_| false);
-        let late = NOW.saturating_add(TRANSACTION_TIMEOUT_MILLIS);
-        assert_eq!(relay.tick(late), [request("b", item)]);
-        assert!(relay.is_requested(&peer("b"), &id(1)));
-        assert_eq!(relay.tick(late.saturating_add(TRANSACTION_TIMEOUT_MILLIS)), [], "nobody is left");
-        assert!(relay.fetches.is_empty());
-        assert!(relay.links.values().all(|link| link.fetching == 0));
-    }
-
-    #[test]
-    fn the_next_peer_is_asked_when_one_leaves_or_sends_rubbish() {
-        let mut relay = relay();
-        let item = Item::Revocation(id(1));
-        relay.announced(NOW, &peer("a"), &[item], |_| false);
-        relay.announced(NOW, &peer("b"), &[item], |_| false);
-        assert_eq!(relay.failed(NOW, &peer("b"), &id(1)), [], "nothing was asked of it");
-        assert_eq!(relay.left(NOW, &peer("a")), [request("b", item)]);
-        assert_eq!(relay.failed(NOW, &peer("b"), &id(1)), []);
-        relay.joined(peer("a"));
-        assert_eq!(
-            relay.announced(NOW, &peer("a"), &[item], |_| false),
-            [request("a", item)],
-            "the id is not held against a"
-        );
-    }
-
-    #[test]
-    fn revocations_are_requested_in_a_message_of_their_own() {
-        let mut relay = relay();
-        let (bulk, revocation) = (Item::Transaction(id(1)), Item::Revocation(id(2)));
-        let outbox = relay.announced(NOW, &peer("a"), &[bulk, revocation], |_| false);
-        assert_eq!(outbox, [request("a", revocation), request("a", bulk)]);
     }
 
     #[test]
@@ -367,25 +184,26 @@ mod tests {
     }
 
     #[test]
-    fn an_ignored_transaction_is_welcome_again_with_a_new_tip() {
+    fn what_a_revocation_builds_on_does_not_wait_either() {
         let mut relay = relay();
-        let item = Item::Transaction(id(1));
-        relay.announced(NOW, &peer("a"), &[item], |_| false);
-        relay.ignore(&peer("a"), id(1));
-        assert_eq!(relay.announced(NOW, &peer("b"), &[item], |_| false), []);
-        relay.tip_changed();
-        assert_eq!(relay.announced(NOW, &peer("b"), &[item], |_| false), [request("b", item)]);
+        relay.tick(NOW);
+        relay.announce(Item::Transaction(id(1)));
+        relay.announce(Item::Transaction(id(2)));
+        assert_eq!(relay.flush(), []);
+        let urgent = [Item::Revocation(id(2)), Item::Revocation(id(3))];
+        urgent.iter().for_each(|item| relay.announce(*item));
+        let flushed: Vec<Message> = relay.flush().into_iter().map(|(_, message)| message).collect();
+        assert_eq!(flushed, vec![Message::Announce(urgent.to_vec()); 2], "in one message, in their order");
+        let later = relay.tick(NOW.saturating_add(ANNOUNCE_MILLIS));
+        assert!(later.iter().all(|(_, message)| *message == Message::Announce(vec![Item::Transaction(id(1))])));
+        assert_eq!(later.len(), 2, "and the rest as ever");
     }
 
     #[test]
-    fn what_is_under_way_and_what_waits_is_bounded() {
+    fn what_waits_is_bounded() {
         let mut relay = relay();
-        let items: Vec<Item> =
-            (0..MAX_FETCHES_PER_PEER as u32 + 5).map(|number| Item::Transaction(id(number))).collect();
-        relay.announced(NOW, &peer("a"), &items, |_| false);
-        assert_eq!(relay.fetches.len(), MAX_FETCHES_PER_PEER);
-        for item in &items {
-            relay.announce(*item);
+        for number in 0..3 * MAX_ITEMS as u32 {
+            relay.announce(Item::Transaction(id(number)));
             relay.flush();
             assert!(relay.links.values().all(|link| link.queue.len() < MAX_ITEMS));
         }

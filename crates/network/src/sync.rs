@@ -49,7 +49,7 @@ struct Link {
     headers_from: Millis,
     batch: BTreeSet<BlockId>,
     batch_until: Millis,
-    /// When the first block of the batch is due.
+    /// When the first block of the batch is due. The end of time once it was late: then others are asked, and it may still come.
     first_until: Millis,
     batch_delivered: bool,
     /// Batches of which nothing came, since it last sent a block that it was asked for. Who has the fewest is asked, so that those who
@@ -100,6 +100,13 @@ impl Link {
         let batch = (!self.batch.is_empty()).then_some(self.batch_until);
         let pauses = [self.paused_until, self.headers_from].into_iter().filter(|until| *until != Millis::ZERO);
         headers.into_iter().chain(first).chain(batch).chain(pauses).fold(Millis::MAX, Millis::min)
+    }
+
+    /// Notes that a part of the batch is done with. A batch that came to its end with something delivered is no stall.
+    fn end_batch(&mut self) {
+        if self.batch.is_empty() && self.batch_delivered {
+            self.stalls = 0;
+        }
     }
 
     fn can_be_asked_for_blocks(&self, now: Millis) -> bool {
@@ -187,16 +194,15 @@ impl Sync {
         }
     }
 
+    /// Whether the peer was asked for the block and may still send it, even if others have been asked, too.
     pub(crate) fn is_asked_for_block(&self, peer: &PeerId, id: &BlockId) -> bool {
-        self.fetching.get(id) == Some(peer)
+        self.links.get(peer).is_some_and(|link| link.batch.contains(id))
     }
 
     /// A block came and was judged. `is_orphan`: its header does not fit on anything here.
     pub(crate) fn block(&mut self, now: Millis, peer: &PeerId, id: BlockId, verdict: Verdict, is_orphan: bool) {
         self.is_due = true;
-        if self.is_asked_for_block(peer, &id) {
-            self.fetching.remove(&id);
-        }
+        self.release(peer, &id);
         if verdict == Verdict::Ignored && !is_orphan && self.postponed.len() < MAX_POSTPONED_BLOCKS {
             self.postponed.insert(id, now.saturating_add(POSTPONE_MILLIS));
         }
@@ -205,26 +211,32 @@ impl Sync {
         if link.batch.remove(&id) {
             link.batch_delivered = true;
             link.undelivered = 0;
-            if link.batch.is_empty() {
-                link.stalls = 0;
-            }
+            link.end_batch();
         }
     }
 
     /// The peer does not send these. Having sent none of its batch, it is left alone for a while.
     pub(crate) fn not_found(&mut self, now: Millis, peer: &PeerId, id: &BlockId) {
+        self.release(peer, id);
         let Some(link) = self.links.get_mut(peer) else { return };
         if !link.batch.remove(id) {
             return;
         }
-        self.fetching.remove(id);
         self.is_due = true;
         if link.announced == Some(*id) {
             link.announced = None;
         }
+        link.end_batch();
         if link.batch.is_empty() && !link.batch_delivered {
             link.undelivered += 1;
             link.paused_until = now.saturating_add(PAUSE_MILLIS);
+        }
+    }
+
+    /// The block does not come from this peer any more, or has come.
+    fn release(&mut self, peer: &PeerId, id: &BlockId) {
+        if self.fetching.get(id) == Some(peer) {
+            self.fetching.remove(id);
         }
     }
 
@@ -237,22 +249,29 @@ impl Sync {
         let mut stalled = Vec::new();
         for (peer, link) in &mut self.links {
             let headers_overdue = link.headers_until.is_some_and(|until| until <= now);
-            let silent = !link.batch_delivered && link.first_until <= now;
-            let blocks_overdue = !link.batch.is_empty() && (silent || link.batch_until <= now);
+            let silent = !link.batch.is_empty() && !link.batch_delivered && link.first_until <= now;
+            let blocks_overdue = !link.batch.is_empty() && link.batch_until <= now;
             if headers_overdue {
                 link.headers_until = None;
                 link.announced = None;
                 link.add_fruitless(now, MAX_HEADERS);
             }
+            if silent || blocks_overdue {
+                self.fetching.retain(|_, from| from != peer);
+                self.is_due = true;
+            }
+            if silent {
+                // A whole block may take longer. Others are asked meanwhile, and what it sends then still counts.
+                link.undelivered += 1;
+                link.first_until = Millis::MAX;
+            }
             if blocks_overdue {
-                for id in core::mem::take(&mut link.batch) {
-                    self.fetching.remove(&id);
-                }
-                link.undelivered += u32::from(!link.batch_delivered);
+                link.batch.clear();
                 link.paused_until = now.saturating_add(PAUSE_MILLIS);
             }
-            if headers_overdue || blocks_overdue {
-                self.is_due = true;
+            self.is_due |= headers_overdue || blocks_overdue;
+            // Headers may be waiting behind the blocks.
+            if headers_overdue && link.batch.is_empty() || blocks_overdue {
                 link.stalls += 1;
                 if link.stalls >= MAX_STALLS {
                     stalled.push(*peer);
@@ -518,6 +537,40 @@ mod tests {
         sync.tick(late);
         let second = *requested(&sync.pump(late, &view)).keys().next().unwrap();
         assert_ne!(first, second);
+    }
+
+    #[test]
+    fn a_block_that_comes_late_counts_for_who_sends_it() {
+        let view = view(1..3);
+        let mut sync = sync(&["slow"]);
+        let mut now = NOW;
+        for _ in 0..2 * MAX_STALLS {
+            assert_eq!(requested(&sync.pump(now, &view)).len(), 1);
+            let half = now.saturating_add(BLOCKS_TIMEOUT_MILLIS / 2);
+            assert_eq!(sync.tick(half), []);
+            assert_eq!(sync.pump(half, &view), [], "it is not asked for the same again");
+            now = now.saturating_add(BLOCKS_TIMEOUT_MILLIS - 1);
+            assert!(sync.is_asked_for_block(&peer("slow"), &id(1)));
+            sync.block(now, &peer("slow"), id(1), Verdict::Accepted(Priority::Chain), false);
+            // The answer had no room for more.
+            sync.not_found(now, &peer("slow"), &id(2));
+            assert_eq!(sync.tick(now), []);
+            let link = &sync.links[&peer("slow")];
+            assert_eq!((link.undelivered, link.stalls), (0, 0));
+        }
+    }
+
+    #[test]
+    fn what_others_were_asked_for_meanwhile_stays_theirs() {
+        let view = view(1..2);
+        let mut sync = sync(&["a", "b"]);
+        let first = *requested(&sync.pump(NOW, &view)).keys().next().unwrap();
+        let late = NOW.saturating_add(FIRST_BLOCK_TIMEOUT_MILLIS);
+        sync.tick(late);
+        let second = *requested(&sync.pump(late, &view)).keys().next().unwrap();
+        sync.not_found(late, &first, &id(1));
+        assert_eq!(sync.pump(late, &view), [], "it is under way from the second");
+        assert!(sync.is_asked_for_block(&second, &id(1)));
     }
 
     #[test]

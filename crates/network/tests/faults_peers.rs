@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Node, Puppet, World, address, block_on, genesis, peer_id, settings, transaction};
+use common::{Node, Puppet, ToyChain, World, address, block_on, genesis, peer_id, settings, transaction};
 use health_chain_data::{BlockId, ChainId, Kind, Transaction, Witness, codec, codec::CodecError, sha256};
 use health_chain_network::{
     Action, EncodedTransaction, Hello, Item, Message, Offence, Priority, Refusal, Report, TipView, Transport,
@@ -312,6 +312,46 @@ fn a_peer_that_withholds_what_it_announces_is_left_and_others_are_asked() {
     }
     assert!(refusals(&world.nodes[0]).contains(&Refusal::Stalled), "its headers don't come either");
     assert_eq!(world.nodes[0].was_penalised(), [], "slow is not dishonest");
+}
+
+#[test]
+fn a_slow_peer_that_is_the_only_one_is_kept() {
+    let (mut world, mut puppet) = greeted();
+    let elsewhere = {
+        let mut chain = ToyChain::new();
+        (0..2 * MAX_STALLS).map(|salt| chain.mine(salt)).collect::<Vec<_>>()
+    };
+    let headers = elsewhere.iter().map(|block| block.header.clone()).collect();
+    say(&mut world, &mut puppet, &Message::Headers(headers));
+    for block in &elsewhere {
+        // Each takes nearly as long as a whole answer may.
+        for _ in 0..BLOCKS_TIMEOUT_MILLIS / 1_000 - 5 {
+            world.run(1_000);
+            keep_alive(&mut puppet);
+        }
+        say(&mut world, &mut puppet, &Message::Block(codec::encode(block)));
+        // The answer ends with it, and what was asked for behind it is answered now.
+        let others = elsewhere.iter().map(|block| Item::Block(block.id())).collect();
+        say(&mut world, &mut puppet, &Message::NotFound(others));
+        say(&mut world, &mut puppet, &Message::Headers(vec![]));
+    }
+    assert_eq!(world.nodes[0].chain.height(), 2 * MAX_STALLS);
+    assert_eq!((refusals(&world.nodes[0]), offences(&world.nodes[0])), (vec![], vec![]));
+}
+
+#[test]
+fn what_an_answer_has_no_room_for_is_brought_by_the_next() {
+    let mut world = World::new();
+    let full = world.add("full", &[]);
+    // Together they are too long for two answers.
+    let payload = |number: usize| format!("{number:03}{}", "x".repeat(MAX_ANSWER_BYTES / 25));
+    for number in 0..50 {
+        let transaction = transaction(if number < 25 { common::REVOKE } else { Kind(2) }, &payload(number));
+        world.nodes[full].chain.pool.insert(transaction.id(), codec::encode(&transaction));
+    }
+    let late = world.add("late", &["full"]);
+    world.run(3_000);
+    assert_eq!(world.nodes[late].chain.pool.len(), 50);
 }
 
 #[test]

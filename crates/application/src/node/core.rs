@@ -316,7 +316,7 @@ impl Core {
     pub(super) fn submit(&mut self, transaction: Transaction) -> Result<TxId, SubmitError> {
         let priority = priority(&transaction);
         let id = self.local.accept_transaction(transaction)?;
-        let actions = self.network.announce_transaction(id, priority);
+        let actions = self.network.announce_transaction(id, priority, &self.local);
         self.carry_out(actions);
         self.refresh_candidate();
         self.publish_events();

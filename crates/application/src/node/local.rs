@@ -1,10 +1,10 @@
 //! The chain and what waits for it, as the network sees them.
 
-use std::{error::Error, mem};
+use std::{collections::BTreeSet, error::Error, mem};
 
 use health_chain_consensus::{Accepted, BlockError, Chain, HeaderError, TipChange, ports::ExecuteError};
 use health_chain_data::{Block, BlockId, Header, Height, Millis, Transaction, TxId, codec, ports::StoreError};
-use health_chain_incentive::mempool::{Mempool, MempoolError, TipState};
+use health_chain_incentive::mempool::{Entry, Mempool, MempoolError, TipState};
 use health_chain_network::{
     Item, PeerId, Priority, Verdict,
     ports::{Inbound, TipView},
@@ -117,6 +117,22 @@ impl Local {
         Ok(())
     }
 
+    /// The transaction of the pool and all that it builds on, each behind what it builds on itself, but for what has been `seen`.
+    fn line(&self, id: &TxId, seen: &mut BTreeSet<TxId>) -> Vec<TxId> {
+        let (mut line, mut ahead) = (Vec::new(), vec![(*id, false)]);
+        while let Some((id, is_behind)) = ahead.pop() {
+            if is_behind {
+                line.push(id);
+            } else if seen.insert(id)
+                && let Some(entry) = self.pool.entry(&id)
+            {
+                ahead.push((id, true));
+                ahead.extend(entry.parents().iter().map(|parent| (*parent, false)));
+            }
+        }
+        line
+    }
+
     fn block_verdict(&mut self, block: Block) -> Verdict {
         match self.accept_block(block) {
             Ok(Accepted::Known) => Verdict::Known,
@@ -179,13 +195,25 @@ impl TipView for Local {
         self.pool.transaction(id).map(codec::encode)
     }
 
+    fn ancestors(&self, id: &TxId) -> Vec<TxId> {
+        let mut line = self.line(id, &mut BTreeSet::new());
+        line.pop();
+        line
+    }
+
     fn waiting(&self, max_items: usize) -> Vec<Item> {
-        let item = |id: &TxId, transaction: &Transaction| Item::transaction(*id, priority(transaction));
-        let mut waiting: Vec<(Item, Millis)> =
-            self.pool.iter().map(|(id, entry)| (item(id, entry.transaction()), entry.received())).collect();
-        // By age within a class: what depends on something else came after it.
-        waiting.sort_by_key(|(item, received)| (item.priority(), *received));
-        waiting.into_iter().take(max_items).map(|(item, _)| item).collect()
+        let key = |(id, entry): (&TxId, &Entry)| (priority(entry.transaction()), entry.received(), *id);
+        let mut waiting: Vec<(Priority, Millis, TxId)> = self.pool.iter().map(key).collect();
+        waiting.sort_unstable();
+        let (mut items, mut seen) = (Vec::new(), BTreeSet::new());
+        for (priority, _, id) in waiting {
+            items.extend(self.line(&id, &mut seen).into_iter().map(|id| Item::transaction(id, priority)));
+            if items.len() >= max_items {
+                break;
+            }
+        }
+        items.truncate(max_items);
+        items
     }
 }
 

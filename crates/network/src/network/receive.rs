@@ -70,6 +70,7 @@ impl Network {
             }
         }
         self.engine_messages.joined(id);
+        self.fetches.joined(id);
         self.relay.joined(id);
         self.relay.offer(&id, view.waiting(MAX_FETCHES_PER_PEER));
         self.sync.joined(id, height);
@@ -135,11 +136,11 @@ impl Network {
     }
 
     fn announced(&mut self, now: Millis, peer: PeerId, items: &[Item], local: &dyn Local) {
-        let outbox = self.relay.announced(now, &peer, items, |id| TipView::transaction(local, id).is_some());
+        items.iter().for_each(|item| self.relay.note_known(&peer, *item));
+        let outbox = self.fetches.announced(now, &peer, items, |id| TipView::transaction(local, id).is_some());
         self.send_all(outbox);
         for item in items {
             if let Item::Block(id) = item {
-                self.relay.note_known(&peer, *item);
                 let outbox = self.sync.announced(now, peer, *id, local);
                 self.send_all(outbox);
             }
@@ -158,6 +159,9 @@ impl Network {
                 Item::Transaction(id) | Item::Revocation(id) => TipView::transaction(local, &id),
             };
             let Some(bytes) = found.filter(|bytes| self.may_serve(now, &peer, bytes.len())) else {
+                if sent_bytes >= MAX_ANSWER_BYTES && is_here(local, &item) {
+                    self.relay.announce_again(&peer, item);
+                }
                 missing.push(item);
                 continue;
             };
@@ -210,7 +214,7 @@ impl Network {
             match item {
                 Item::Block(id) => self.sync.not_found(now, &peer, id),
                 Item::Transaction(id) | Item::Revocation(id) => {
-                    let outbox = self.relay.failed(now, &peer, id);
+                    let outbox = self.fetches.failed(now, &peer, id);
                     self.send_all(outbox);
                 }
             }
@@ -225,23 +229,23 @@ impl Network {
             Ok(transaction) => transaction.id(),
             Err(error) => return self.punish(now, peer, error.into()),
         };
-        if !self.relay.is_requested(&peer, &id) && !self.charge(now, peer, 1, bytes.len()) {
+        if !self.fetches.is_requested(&peer, &id) && !self.charge(now, peer, 1, bytes.len()) {
             return;
         }
-        if self.relay.is_settled(&id) {
-            return self.relay.settle(&peer, id);
+        if self.fetches.is_settled(&id) {
+            return self.fetches.settle(&peer, id);
         }
         match Inbound::transaction(local, bytes) {
             Verdict::Accepted(priority) => {
                 let item = Item::transaction(id, priority);
                 self.relay.note_known(&peer, item);
-                self.relay.settle(&peer, id);
-                self.relay.announce(item);
+                self.fetches.settle(&peer, id);
+                self.announce_with_ancestors(id, priority, local);
             }
-            Verdict::Known => self.relay.settle(&peer, id),
-            Verdict::Ignored => self.relay.ignore(&peer, id),
+            Verdict::Known => self.fetches.settle(&peer, id),
+            Verdict::Ignored => self.fetches.refuse(now, &peer, id),
             Verdict::Invalid { rule } => {
-                let outbox = self.relay.failed(now, &peer, &id);
+                let outbox = self.fetches.failed(now, &peer, &id);
                 self.send_all(outbox);
                 self.punish(now, peer, Offence::InvalidTransaction { rule });
             }
@@ -328,6 +332,11 @@ impl Network {
             self.charge(now, peer, 1, body.len());
         }
     }
+}
+
+/// Whether the item is a transaction that waits here.
+fn is_here(view: &dyn TipView, item: &Item) -> bool {
+    matches!(item, Item::Transaction(id) | Item::Revocation(id) if view.transaction(id).is_some())
 }
 
 /// Transactions of one priority that leave in one frame.

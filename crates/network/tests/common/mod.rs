@@ -319,7 +319,7 @@ impl Node {
     pub fn submit(&mut self, now: Millis, transaction: &Transaction) {
         let verdict = Inbound::transaction(&mut self.chain, &codec::encode(transaction));
         let Verdict::Accepted(priority) = verdict else { panic!("{verdict:?}") };
-        let actions = self.network.announce_transaction(transaction.id(), priority);
+        let actions = self.network.announce_transaction(transaction.id(), priority, &self.chain);
         self.perform(now, actions);
     }
 
