@@ -9,7 +9,7 @@ use std::{
     io::{self, Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::PathBuf,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use health_chain::application::ports::{Entropy, SystemEntropy};
@@ -26,8 +26,11 @@ use crate::{
 const MAX_LINE_BYTES: usize = 4 * 1024 * 1024;
 /// How long the node waits for an order that somebody has begun to give.
 const ORDER_PATIENCE: Duration = Duration::from_secs(2);
-/// How long a command waits for what comes of its order.
+/// How long after it was given an order may be begun with.
+const ORDER_LIFE: Duration = Duration::from_secs(30);
+/// How long a command waits for what comes of its order: longer than anybody may begin with it.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(60);
+const _: () = assert!(ORDER_LIFE.as_secs() < ANSWER_PATIENCE.as_secs());
 
 /// The node's side.
 pub(crate) struct Counter {
@@ -41,6 +44,8 @@ pub(crate) struct Counter {
 struct Slip {
     word: String,
     order: Order,
+    /// When it is too late to begin with it, in milliseconds since the Unix epoch: its giver may be about to give up, and to give it again.
+    until: u64,
 }
 
 impl Counter {
@@ -76,11 +81,12 @@ impl Counter {
     ) -> Result<(), io::Error> {
         stream.set_nonblocking(false)?;
         stream.set_write_timeout(Some(ORDER_PATIENCE))?;
-        let Slip { word, order } = serde_json::from_slice(&read_line(stream, ORDER_PATIENCE)?)?;
+        let Slip { word, order, until } = serde_json::from_slice(&read_line(stream, ORDER_PATIENCE)?)?;
         if word != self.word {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
-        let answer = carry_out(order).map_err(|failure| describe(&failure));
+        let answer = if now_millis() < until { carry_out(order) } else { Err(Failure::TooLate) };
+        let answer = answer.map_err(|failure| describe(&failure));
         write_line(stream, &serde_json::to_string(&answer)?)
     }
 }
@@ -98,7 +104,13 @@ pub(crate) fn ask(folder: &Folder, order: &Order) -> Option<Result<Done, Failure
     let (address, word) = note.trim_end().split_once(' ')?;
     let address: SocketAddr = address.parse().ok()?;
     let stream = TcpStream::connect(address).ok()?;
-    Some(exchange(&stream, Slip { word: word.into(), order: order.clone() }))
+    let until = now_millis().saturating_add(ORDER_LIFE.as_millis() as u64);
+    Some(exchange(&stream, Slip { word: word.into(), order: order.clone(), until }))
+}
+
+/// Both sides read the same machine's clock.
+fn now_millis() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
 
 fn exchange(stream: &TcpStream, slip: Slip) -> Result<Done, Failure> {
@@ -130,4 +142,37 @@ fn read_line(mut stream: &TcpStream, patience: Duration) -> Result<Vec<u8>, io::
         }
     }
     Ok(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    /// Gives an order that may be begun with until `until`, and has it served. Says whether it was carried out.
+    fn is_carried_out(counter: &Counter, until: u64) -> bool {
+        let stream = TcpStream::connect(counter.listener.local_addr().unwrap()).unwrap();
+        let slip = Slip { word: counter.word.clone(), order: Order::Withdraw, until };
+        let asker = thread::spawn(move || exchange(&stream, slip));
+        let mut carried_out = false;
+        while !asker.is_finished() {
+            counter.serve(|_| {
+                carried_out = true;
+                Ok(Done { printed: "done".into(), paper: None })
+            });
+            thread::sleep(Duration::from_millis(1));
+        }
+        let answer = asker.join().unwrap();
+        assert_eq!(answer.is_ok(), carried_out, "the asker is told");
+        carried_out
+    }
+
+    #[test]
+    fn an_order_is_not_begun_with_after_its_time() {
+        let root = tempfile::tempdir().unwrap();
+        let counter = Counter::open(&Folder::new(root.path().into())).unwrap();
+        assert!(is_carried_out(&counter, now_millis() + 60_000));
+        assert!(!is_carried_out(&counter, now_millis()));
+    }
 }

@@ -145,6 +145,9 @@ pub(crate) enum Failure {
     /// The node was given an order, and nothing came back.
     #[error("the node was given the order, and did not say what came of it")]
     Unanswered(#[source] io::Error),
+    /// The node came to an order when its giver may have given up.
+    #[error("the node was too busy to begin with the order in time, and has not carried it out")]
+    TooLate,
     /// The node failed to carry out an order, for reasons of its own.
     #[error("{0}")]
     Answered(String),
