@@ -4,62 +4,18 @@
 
 mod common;
 
-use std::sync::Arc;
-
-use common::{
-    GATEWAY, GRANTEE, OWNER, START, block_on, fund, gateway_id, genesis, key, mint, open, public, store_operation,
-};
+use common::{GRANT_SECONDS as END, GRANTEE, START, gateway, gateway_id, granted, key, public, store_operation};
 use health_chain::{
     application::{
-        authorize::{Access, AccessRequest, GatewayRules},
-        gateway::{Gateway, GatewayParts, Request, Response},
+        authorize::{Access, AccessRequest},
+        gateway::{Gateway, Request, Response},
         node::Service,
-        objects::MemoryObjects,
-        payload::Payload,
-        ports::SeededEntropy,
-        records::{Grant, GrantTerms, Permissions, Position, Purpose},
+        records::{Permissions, Purpose},
     },
-    consensus::{Chain, ConsensusParameters},
-    data::{Millis, Timestamp, codec, sha256, state::MemoryStore},
+    consensus::Chain,
+    data::{Millis, Timestamp, codec, sha256},
     network::PeerId,
 };
-
-/// The grant ends this many seconds after the chain's start.
-const END: u32 = 1_000;
-
-/// A chain on which the grantee has a grant until [`END`].
-fn granted() -> Chain {
-    let mut chain = open(Box::<MemoryStore>::default(), &genesis("clock", ConsensusParameters::default()));
-    let id = chain.chain_id();
-    let store = store_operation(id);
-    let terms = GrantTerms {
-        grantee: public(GRANTEE),
-        permissions: Permissions::READ,
-        purpose: Purpose::TREATMENT,
-        not_before: START,
-        not_after: START.saturating_add(END),
-        // The gateway has no such key to hand out: a request that is permitted fails at that, and not before.
-        wrap_commit: sha256(b"no wrap"),
-        payment: None,
-    };
-    let grant = Grant::sign(Position { seq: 1, ..store.position }, terms, &key(OWNER), &[0; 32]).unwrap();
-    let coins = mint(id, 1, &[10, 10]);
-    let operations = [store.transaction(), grant.transaction()];
-    let funded = operations.into_iter().zip(0..).map(|(operation, index)| fund(operation, id, &coins, index, 0));
-    let transactions = [coins.clone()].into_iter().chain(funded).collect();
-    let block = block_on(&chain.tip().header, START.saturating_add(1), transactions);
-    chain.accept_block(Millis::from(block.header.time), block).unwrap();
-    chain
-}
-
-fn gateway(chain: &mut Chain) -> Gateway {
-    let parts =
-        GatewayParts::new(Box::new(key(GATEWAY)), Arc::new(MemoryObjects::default()), Box::new(SeededEntropy::new(1)));
-    let rules = GatewayRules { store_depth: 1, ..GatewayRules::default() };
-    let mut gateway = Gateway::new(GatewayParts { rules, ..parts });
-    gateway.opened(chain).unwrap();
-    gateway
-}
 
 /// The rule by which the grantee is refused when the gateway's clock shows `seconds` after the chain's start. The request is
 /// dated `dated` seconds after it.

@@ -235,7 +235,8 @@ fn check(folder: &Path, said: &[String], counts: &mut Counts) {
                 assert!(audited.permits.contains(&Hash::from_hex(request).unwrap()), "a read is not in the log");
                 counts.permits += 1;
             }
-            ["done", "denial", request, _] => {
+            // Of the others nothing is written down: too many at once, and requests that might have been answered before the restart.
+            ["done", "denial", request, rule] if rule != "access-busy" && !rule.starts_with("access-request-") => {
                 assert!(audited.denials.contains(&Hash::from_hex(request).unwrap()), "a denial is not in the log");
                 counts.denials += 1;
             }

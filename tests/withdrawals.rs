@@ -4,10 +4,16 @@
 
 mod common;
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use common::{
-    GATEWAY, GRANTEE, OWNER, START, block_on, contracts, fund, genesis, key, mint, public, solo, store_operation,
+    AUTHORITY, GATEWAY, GRANTEE, HOSPITAL, OWNER, START, block_on, contracts, fund, genesis, key, mint, public, solo,
+    store_operation,
 };
 use health_chain::{
     application::{
@@ -17,10 +23,12 @@ use health_chain::{
         objects::MemoryObjects,
         payload::Payload,
         ports::SeededEntropy,
-        records::{Grant, GrantTerms, Permissions, Position, Purpose, Revoke},
+        records::{self, Grant, GrantTerms, Permissions, Position, Purpose, Revoke, RotateOwner},
     },
     consensus::{Accepted, ConsensusParameters, Solo},
-    data::{Block, ChainId, Genesis, Header, Millis, Timestamp, Transaction, sha256},
+    data::{
+        Block, ChainId, Genesis, Header, Millis, Timestamp, Transaction, ports::ChainStore, sha256, state::MemoryStore,
+    },
     data_sled::SledStore,
     network::{Address, MemoryHub, PeerId},
 };
@@ -34,14 +42,22 @@ fn chain() -> ChainId {
 }
 
 fn node(folder: &Path) -> Node {
-    let (executor, rewards) = contracts();
-    let transport = MemoryHub::new().join(PeerId(sha256(b"node")), Address("node".into()));
     let store = Box::new(SledStore::open(folder).unwrap());
-    let engine = Box::new(Solo::follower(solo()));
+    start(&MemoryHub::new(), "node", &[], store, Solo::follower(solo()))
+}
+
+fn start(hub: &MemoryHub, name: &str, peers: &[&str], store: Box<dyn ChainStore>, engine: Solo) -> Node {
+    let (executor, rewards) = contracts();
+    let address = |name: &str| Address(name.into());
+    let transport = hub.join(PeerId(sha256(name.as_bytes())), address(name));
     let (objects, entropy) = (Arc::new(MemoryObjects::default()), Box::new(SeededEntropy::new(1)));
     let gateway = Gateway::new(GatewayParts::new(Box::new(key(GATEWAY)), objects, entropy));
-    NodeBuilder::new(document(), store, engine, executor, rewards, Box::new(transport))
-        .clock(Arc::new(|| Millis::from(Timestamp(START.0 + 1_000))))
+    let begun = Instant::now();
+    let begin = Millis::from(Timestamp(START.0 + 1_000));
+    NodeBuilder::new(document(), store, Box::new(engine), executor, rewards, Box::new(transport))
+        .clock(Arc::new(move || begin.saturating_add(begun.elapsed().as_millis() as u64)))
+        .listen(address(name))
+        .peers(peers.iter().map(|peer| address(peer)).collect())
         .service(Box::new(gateway))
         .start()
         .unwrap()
@@ -139,6 +155,71 @@ fn in_the_block_that_stores_the_object() {
     let only = block(&document().block().header, 1, 1, &operations());
     assert!(matches!(offer(&running, &only), Accepted::Connected(_)));
     assert_eq!(withdrawn(&running), REVOKED);
+}
+
+/// What waits in the pool behind operations of its object that wait, too, is nobody's word yet at the tip.
+#[test]
+fn in_the_pool_behind_a_change_of_owners() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = node(folder.path());
+    let coins = mint(chain(), 1, &[5; 4]);
+    let store = store_operation(chain());
+    let pay = |operation: Transaction, index| fund(operation, chain(), &coins, index, 1);
+    let first = vec![coins.clone(), pay(store.transaction(), 0)];
+    let first = block_on(&document().block().header, Timestamp(START.0 + 1), first);
+    offer(&running, &first);
+
+    // The hospital's key stands for the next owner's.
+    let at = |owner_epoch, seq| Position { seq, owner_epoch, ..store.position };
+    let rotation = RotateOwner::sign(at(0, 1), &key(OWNER), &key(HOSPITAL), &[0; 32]).unwrap();
+    let terms = GrantTerms {
+        grantee: public(GRANTEE),
+        permissions: Permissions::READ,
+        purpose: Purpose::TREATMENT,
+        not_before: START,
+        not_after: Timestamp(START.0 + 100_000),
+        wrap_commit: sha256(b"wrap"),
+        payment: None,
+    };
+    let grant = Grant::sign(at(1, 2), terms, &key(HOSPITAL), &[0; 32]).unwrap();
+    let revoke = Revoke::sign(at(1, 3), public(GRANTEE), &key(HOSPITAL), &[0; 32]).unwrap();
+    let waiting = [pay(rotation.transaction(), 1), pay(grant.transaction(), 2), pay(revoke.transaction(), 3)];
+    for transaction in &waiting {
+        running.submit(transaction.clone()).unwrap().unwrap();
+    }
+    // A block maker who has not heard of the withdrawal.
+    let second = block_on(&first.header, Timestamp(START.0 + 2), waiting[..2].to_vec());
+    assert!(matches!(offer(&running, &second), Accepted::Connected(_)));
+    assert_eq!(withdrawn(&running), Some(Turn { owner_epoch: 1, seq: 3 }));
+}
+
+/// Who withdraws what he has just granted is heard in the right order, and in the end in any order.
+#[test]
+fn behind_its_grant_on_the_way_to_the_block_maker() {
+    let coins = mint(chain(), 1, &[5; 3]);
+    let [store, grant, revoke] = operations();
+    let pay = |operation: Transaction, index| fund(operation, chain(), &coins, index, 1);
+    let first = vec![coins.clone(), pay(store, 0)];
+    let first = block_on(&document().block().header, Timestamp(START.0 + 1), first);
+    let hub = MemoryHub::new();
+    let memory = || Box::<MemoryStore>::default();
+    let holder = start(&hub, "holder", &[], memory(), Solo::follower(solo()));
+    offer(&holder, &first);
+    holder.submit(pay(grant, 1)).unwrap().unwrap();
+    holder.submit(pay(revoke, 2)).unwrap().unwrap();
+
+    let maker = start(&hub, "maker", &["holder"], memory(), Solo::authority(solo(), Box::new(key(AUTHORITY))));
+    offer(&maker, &first);
+    maker.mine(None).unwrap();
+    let seq = || {
+        let object = store_operation(chain()).position.object;
+        maker.read(move |chain, _| records::object(chain.state(), &object).unwrap().unwrap().seq).unwrap()
+    };
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while seq() < 2 {
+        assert!(Instant::now() < deadline, "the object's log has come to {} only", seq());
+        thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// A block that nobody sealed pushes nothing out and leaves nothing behind.

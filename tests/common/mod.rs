@@ -7,16 +7,23 @@ use std::sync::Arc;
 
 use health_chain::{
     application::{
+        authorize::GatewayRules,
+        gateway::{Gateway, GatewayParts},
         identities::{ApplicationParameters, Identities, InitialInstitution},
-        records::{Content, GatewayId, Records, Store},
+        node::Service,
+        objects::MemoryObjects,
+        payload::Payload,
+        ports::SeededEntropy,
+        records::{Content, GatewayId, Grant, GrantTerms, Permissions, Position, Purpose, Records, Store},
     },
     consensus::{Chain, ConsensusParameters, Parts, Solo, SoloParameters, verify::BLOCK_VERSION},
     contract::{Contracts, Scripts},
     data::{
-        Amount, Block, Body, ChainId, Commitment, Genesis, Header, Input, Lock, OutPoint, Output, PublicKey, SecretKey,
-        Timestamp, TokenId, Transaction, Witness,
+        Amount, Block, Body, ChainId, Commitment, Genesis, Header, Input, Lock, Millis, OutPoint, Output, PublicKey,
+        SecretKey, Timestamp, TokenId, Transaction, Witness,
         ports::{ChainStore, ScalarHasher, SingleVerifier},
         sha256,
+        state::MemoryStore,
     },
     incentive::{IncentiveParameters, Issuance, Ledger, Reward, Rewards, SingleKey, TokenRule},
 };
@@ -147,4 +154,41 @@ pub(crate) fn sign_spend(transaction: &mut Transaction, chain: ChainId, spent: &
 pub(crate) fn store_operation(chain: ChainId) -> Store {
     let content = Content { commitment: Commitment(sha256(b"record")), ct_root: sha256(b"sealed"), length: 1_000 };
     Store::sign(chain, gateway_id(), [7; 32], content, &key(OWNER), &[0; 32]).unwrap()
+}
+
+/// The grant ends this many seconds after the chain's start.
+pub(crate) const GRANT_SECONDS: u32 = 1_000;
+
+/// A chain on which the grantee has a grant until [`GRANT_SECONDS`].
+pub(crate) fn granted() -> Chain {
+    let mut chain = open(Box::<MemoryStore>::default(), &genesis("clock", ConsensusParameters::default()));
+    let id = chain.chain_id();
+    let store = store_operation(id);
+    let terms = GrantTerms {
+        grantee: public(GRANTEE),
+        permissions: Permissions::READ,
+        purpose: Purpose::TREATMENT,
+        not_before: START,
+        not_after: START.saturating_add(GRANT_SECONDS),
+        // The gateway has no such key to hand out: a request that is permitted fails at that, and not before.
+        wrap_commit: sha256(b"no wrap"),
+        payment: None,
+    };
+    let grant = Grant::sign(Position { seq: 1, ..store.position }, terms, &key(OWNER), &[0; 32]).unwrap();
+    let coins = mint(id, 1, &[10, 10]);
+    let operations = [store.transaction(), grant.transaction()];
+    let funded = operations.into_iter().zip(0..).map(|(operation, index)| fund(operation, id, &coins, index, 0));
+    let transactions = [coins.clone()].into_iter().chain(funded).collect();
+    let block = block_on(&chain.tip().header, START.saturating_add(1), transactions);
+    chain.accept_block(Millis::from(block.header.time), block).unwrap();
+    chain
+}
+
+pub(crate) fn gateway(chain: &mut Chain) -> Gateway {
+    let parts =
+        GatewayParts::new(Box::new(key(GATEWAY)), Arc::new(MemoryObjects::default()), Box::new(SeededEntropy::new(1)));
+    let rules = GatewayRules { store_depth: 1, ..GatewayRules::default() };
+    let mut gateway = Gateway::new(GatewayParts { rules, ..parts });
+    gateway.opened(chain).unwrap();
+    gateway
 }

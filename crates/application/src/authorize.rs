@@ -54,7 +54,8 @@ pub enum Basis {
     },
 }
 
-/// Decides about a fresh request. The caller remembers a permitted request ([`SeenRequests::remember`]) before it serves.
+/// Decides about a fresh request. The caller remembers a request ([`SeenRequests::remember`]) before it answers, unless
+/// the request itself was refused ([`Denial::is_of_request`]).
 ///
 /// # Errors
 /// The first rule that forbids it.

@@ -6,6 +6,7 @@
 mod client;
 mod desk;
 mod exchange;
+mod written_denials;
 
 use std::{
     io,

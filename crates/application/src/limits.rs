@@ -78,6 +78,16 @@ pub const MAX_LETTER_BYTES: usize = 16 * 1024;
 pub const MAX_LETTERS: usize = 256;
 /// Objects being read from one gateway at a time.
 pub const MAX_SESSIONS: usize = 1_024;
+/// Objects being read by one requester.
+pub const MAX_REQUESTER_SESSIONS: usize = 32;
+/// Objects being read over one connection.
+pub const MAX_PEER_SESSIONS: usize = 256;
+/// The time for which denials written into the audit log are counted, in milliseconds.
+pub const DENIALS_MILLIS: u64 = 60_000;
+/// Denials of one peer's requests that are written down in that time. Beyond them it is told that the gateway is busy.
+pub const MAX_PEER_WRITTEN_DENIALS: usize = 60;
+/// Denials that are written down in that time, whoever asks. Nobody with a grant is held up by them.
+pub const MAX_WRITTEN_DENIALS: usize = 600;
 /// How long an object may be read before leave must be asked for again, in milliseconds.
 pub const SESSION_MILLIS: u64 = 60 * 60 * 1000;
 /// Bytes of an object that are served before the decision is made again.

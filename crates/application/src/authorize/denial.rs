@@ -168,6 +168,21 @@ pub enum Denial {
 }
 
 impl Denial {
+    /// Whether it says of the request itself that it is not one for this gateway, made just now by whom it names, and not answered yet. Nobody
+    /// has asked for access then, so the audit log is owed no entry.
+    pub const fn is_of_request(&self) -> bool {
+        matches!(
+            self,
+            Self::WrongChain { .. }
+                | Self::WrongGateway { .. }
+                | Self::RequestTooOld { .. }
+                | Self::RequestAhead { .. }
+                | Self::RequestReplayed
+                | Self::Busy
+                | Self::RequestSignature
+        )
+    }
+
     /// The rule's name in the audit log, stable across versions. A policy's own rules carry the name that it gives them.
     pub const fn rule(&self) -> &'static str {
         match self {

@@ -116,6 +116,19 @@ impl DenySet {
         Ok(self.insert(&withdrawal))
     }
 
+    /// Whether the transaction says that it ends grants, be it true or not.
+    pub fn concerns(transaction: &Transaction) -> bool {
+        matches!(Withdrawal::read(transaction), Ok(Some(_)))
+    }
+
+    /// Whether all that the transaction could withdraw is denied already.
+    pub fn covers(&self, transaction: &Transaction) -> bool {
+        let Ok(Some(withdrawal)) = Withdrawal::read(transaction) else { return true };
+        let scopes = self.objects.get(&withdrawal.position.object);
+        let known = scopes.and_then(|scopes| scopes.get(&None).max(scopes.get(&withdrawal.scope)));
+        known.is_some_and(|known| *known >= Turn::of(&withdrawal.position))
+    }
+
     /// As [`DenySet::observe`], for all transactions of a block on whatever branch. Withdrawals that are not the word of an owner in `view`
     /// may be one's on the block's own branch: they are held until the block is taken ([`DenySet::keep_unplaced`]).
     ///

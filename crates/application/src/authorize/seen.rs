@@ -8,7 +8,8 @@ use thiserror::Error;
 use super::AccessRequest;
 use crate::limits::{MAX_REQUEST_AGE_SECONDS, MAX_REQUEST_AHEAD_SECONDS, MAX_SEEN_REQUESTS};
 
-/// The requests answered of late. Kept in memory only: what was answered before a restart is too old afterwards.
+/// The requests answered of late. Kept in memory only: what was permitted before a restart is too old afterwards, and what was denied is
+/// denied again.
 #[derive(Debug, Clone)]
 pub struct SeenRequests {
     earliest: Timestamp,

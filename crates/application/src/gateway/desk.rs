@@ -9,7 +9,7 @@ use health_chain_data::{
 };
 use health_chain_network::PeerId;
 
-use super::{About, GatewayParts, Opened, Request, Response, message_name, wrap_name};
+use super::{About, GatewayParts, Opened, Request, Response, message_name, wrap_name, written_denials::WrittenDenials};
 use crate::{
     audit::{Access as AuditedAccess, AuditEvent, AuditLog, Checkpoint, Outcome, ReadReceipt, ReceiptTerms},
     authorize::{
@@ -17,8 +17,8 @@ use crate::{
         authorize, reauthorize,
     },
     limits::{
-        MAX_ANSWERED_ENTRIES, MAX_LETTER_BYTES, MAX_LETTERS, MAX_SESSIONS, MAX_UNCHECKED_BYTES, MAX_UNCHECKED_MILLIS,
-        PIECE_BYTES, SESSION_MILLIS,
+        MAX_ANSWERED_ENTRIES, MAX_LETTER_BYTES, MAX_LETTERS, MAX_PEER_SESSIONS, MAX_REQUESTER_SESSIONS, MAX_SESSIONS,
+        MAX_UNCHECKED_BYTES, MAX_UNCHECKED_MILLIS, PIECE_BYTES, SESSION_MILLIS,
     },
     ports::{ObjectError, ObjectName},
     records::{GatewayId, Permissions},
@@ -33,6 +33,7 @@ pub(super) struct Desk {
     parts: GatewayParts,
     denials: DenySet,
     seen: SeenRequests,
+    written_denials: WrittenDenials,
     audit: AuditLog,
     /// The latest time at which something was permitted, or denied because its grant was over. Kept durably. Other denials don't count: the
     /// clock may be far ahead by mistake, which a stale tip shows, and that must not last.
@@ -97,6 +98,7 @@ impl Desk {
             parts,
             denials: DenySet::default(),
             seen: SeenRequests::new(Timestamp::ZERO),
+            written_denials: WrittenDenials::default(),
             audit: AuditLog::default(),
             high_water: Millis::ZERO,
             uncleared: 0,
@@ -148,6 +150,10 @@ impl Desk {
 
     /// Remembers a withdrawal, durably. What is none, or not the word of an object's owner, leaves no trace.
     pub(super) fn saw(&mut self, chain: &mut Chain, transaction: &Transaction) -> Result<(), StoreError> {
+        // What waits in the pool is shown again at every tip: its signature is verified once.
+        if self.denials.covers(transaction) {
+            return self.denials.write(|changes| chain.put_local(changes));
+        }
         match self.observe(chain, transaction) {
             Err(ObserveError::Store(error)) => Err(error),
             Ok(_) | Err(_) => Ok(()),
@@ -188,7 +194,7 @@ impl Desk {
             Request::Read { session, offset } => self.read(now, chain, peer, &session, offset),
             Request::Confirm { session, terms, signature } => self.confirm(chain, peer, &session, terms, signature),
             Request::Withdraw(transaction) => self.withdraw(chain, &transaction),
-            Request::History { request, from } => self.history(now, chain, &request, from),
+            Request::History { request, from } => self.history(now, chain, peer, &request, from),
         });
         answer.unwrap_or_else(|Refusal { rule, reason }| Response::Refused { rule, reason })
     }
@@ -243,20 +249,30 @@ impl Desk {
         Ok(Response::Taken)
     }
 
-    /// Decides, writes the decision down, and only then acts on it.
-    fn decide(&mut self, now: Millis, chain: &mut Chain, request: &AccessRequest) -> Result<Permit, Refusal> {
+    /// Decides, writes the decision down, and only then acts on it. Anybody can sign requests that are denied, so few of each peer's are
+    /// written down in a while, and the others not answered; and none twice.
+    fn decide(
+        &mut self,
+        now: Millis,
+        chain: &mut Chain,
+        peer: &PeerId,
+        request: &AccessRequest,
+    ) -> Result<Permit, Refusal> {
         let clock = Clock { wall: now, high_water: self.high_water };
         let decision = authorize(request, &self.decider(), &snapshot(chain, self.uncleared), &clock);
-        if decision.is_ok() {
-            self.seen.remember(request).map_err(|error| Refusal::new("access-busy", error))?;
+        if let Err(denial) = &decision {
+            if denial.is_of_request() {
+                return Ok(decision?);
+            }
+            if !self.written_denials.take_place(now, peer) {
+                return Err(Denial::Busy.into());
+            }
         }
+        self.seen.remember(request).map_err(|error| Refusal::new("access-busy", error))?;
         if matches!(decision, Ok(_) | Err(Denial::Over { .. })) {
             self.high_water = self.high_water.max(now);
         }
-        // What was not signed by whom it names is nobody's access, and no entry.
-        if decision.is_ok() || request.verify().is_ok() {
-            self.write_down(now, chain, request, decision.as_ref().err())?;
-        }
+        self.write_down(now, chain, request, decision.as_ref().err())?;
         Ok(decision?)
     }
 
@@ -294,10 +310,15 @@ impl Desk {
         if !request.access.permission.contains(Permissions::READ) {
             return Err(Refusal::new("access-permission-unknown", "reading was not asked for"));
         }
-        if self.sessions.len() >= MAX_SESSIONS {
+        let count =
+            |is_one: &dyn Fn(&Session) -> bool| self.sessions.values().filter(|session| is_one(session)).count();
+        if self.sessions.len() >= MAX_SESSIONS
+            || count(&|session| session.peer == *peer) >= MAX_PEER_SESSIONS
+            || count(&|session| session.permit.access.requester == request.access.requester) >= MAX_REQUESTER_SESSIONS
+        {
             return Err(Refusal::new("access-busy", "too many objects are being read"));
         }
-        let permit = self.decide(now, chain, request)?;
+        let permit = self.decide(now, chain, peer, request)?;
         let wrap = match permit.basis {
             Basis::Owner => None,
             Basis::Grant { wrap_commit, .. } => Some(self.wrap(&wrap_commit)?),
@@ -391,13 +412,14 @@ impl Desk {
         &mut self,
         now: Millis,
         chain: &mut Chain,
+        peer: &PeerId,
         request: &AccessRequest,
         from: u64,
     ) -> Result<Response, Refusal> {
         if !request.access.permission.contains(Permissions::HISTORY) {
             return Err(Refusal::new("access-permission-unknown", "the history was not asked for"));
         }
-        let permit = self.decide(now, chain, request)?;
+        let permit = self.decide(now, chain, peer, request)?;
         let entropy = self.entropy()?;
         let checkpoint =
             Checkpoint::sign(&self.audit, chain.chain_id(), now.timestamp(), &*self.parts.signer, &entropy)

@@ -13,6 +13,7 @@ use tracing::{info, warn};
 
 use super::{NodeEvent, Service};
 use crate::{
+    authorize::DenySet,
     kinds::{GRANT, REVOKE, REVOKE_ALL},
     records::Grant,
 };
@@ -108,8 +109,14 @@ impl Local {
     }
 
     fn tip_moved(&mut self, change: &TipChange) -> Result<(), StoreError> {
+        // They have been acknowledged, also those that the pool is about to drop, and the service may not have been able to judge them before.
+        let waiting = self.pool.iter().map(|(_, entry)| entry.transaction());
+        let withdrawals: Vec<Transaction> = waiting.filter(|waiting| DenySet::concerns(waiting)).cloned().collect();
         let dropped = self.pool.follow(self.now, change, &self.chain)?;
         self.service.tip_moved(&mut self.chain, change.disconnected.len())?;
+        for withdrawal in &withdrawals {
+            self.service.saw_transaction(&mut self.chain, withdrawal)?;
+        }
         let tip = self.chain.tip();
         info!(height = tip.height.0, id = %tip.id, undone = change.disconnected.len(), "new tip");
         self.events.extend(dropped.into_iter().map(|id| NodeEvent::Dropped { id }));
