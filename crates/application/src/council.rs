@@ -46,7 +46,7 @@ pub struct Seat {
     pub institution: InstitutionId,
     /// The key that signs its votes, on blocks and in the council.
     pub key: PublicKey,
-    /// How many it has.
+    /// How many it has: none any more, once the registry has dismissed the institution.
     pub power: u32,
 }
 
@@ -55,12 +55,18 @@ impl Wire for Council {
 }
 
 impl Council {
-    /// The council, empty where the chain has none.
+    /// The council, empty where the chain has none. Seats of institutions that the registry has dismissed keep their places, without votes.
     ///
     /// # Errors
     /// Where the state can't be read.
     pub fn read(view: &dyn StateView) -> Result<Self, StoreError> {
-        Ok(read(view, COUNCIL, &[])?.unwrap_or_default())
+        let mut council: Self = read(view, COUNCIL, &[])?.unwrap_or_default();
+        for seat in &mut council.seats {
+            if institution(view, &seat.institution)?.is_none_or(|institution| institution.retired_at.is_some()) {
+                seat.power = 0;
+            }
+        }
+        Ok(council)
     }
 
     /// All votes.
@@ -111,13 +117,8 @@ pub struct CouncilStake;
 
 impl StakeView for CouncilStake {
     fn validators(&self, state: &dyn StateView) -> Result<Vec<Validator>, StoreError> {
-        let mut list = Vec::new();
-        for Seat { institution: id, key, power } in Council::read(state)?.seats {
-            if institution(state, &id)?.is_some_and(|institution| institution.retired_at.is_none()) {
-                list.push(Validator { key, power });
-            }
-        }
-        Ok(list)
+        let seats = Council::read(state)?.seats.into_iter().filter(|seat| seat.power > 0);
+        Ok(seats.map(|Seat { key, power, .. }| Validator { key, power }).collect())
     }
 
     /// Where all are dismissed, somebody has to go on; but nobody who was struck.

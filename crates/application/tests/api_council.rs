@@ -8,7 +8,7 @@ use health_chain_application::{
         Admit, Ballot, Council, CouncilError, CouncilParameters, CouncilProgram, CouncilStake, Founder,
         ParametersError, Remove, Seat, struck,
     },
-    identities::{ApplicationParameters, Identities, InitialInstitution, InstitutionId, Retire},
+    identities::{ApplicationParameters, Approval, Identities, InitialInstitution, InstitutionId, Retire},
     payload::Payload,
 };
 use health_chain_consensus::{
@@ -138,6 +138,13 @@ impl World {
         *rejection.source.downcast().expect("a rule of those that are asked for")
     }
 
+    /// The registry dismisses an institution.
+    fn retire(&mut self, seed: u8) {
+        let mut retire = Retire { chain: self.chain, institution: self.institution(seed), seq: 1, approvals: vec![] };
+        retire.approvals = vec![Approval::sign(0, &retire.message(), &key(21), &[0; 32]).unwrap()];
+        self.apply(&retire.transaction());
+    }
+
     fn deciding(&self) -> Vec<PublicKey> {
         CouncilStake.validators(&self.store).unwrap().into_iter().map(|validator| validator.key).collect()
     }
@@ -194,11 +201,40 @@ fn seats_are_for_institutions_of_the_registry_each_with_one() {
     assert_eq!(world.refused(&world.remove(1, 4).transaction()), CouncilError::NotSeated { institution });
 
     // Whom the registry dismisses decides no more, and gets no seat.
-    let mut retire = Retire { chain: world.chain, institution: world.institution(2), seq: 1, approvals: vec![] };
-    let approval = health_chain_application::identities::Approval::sign(0, &retire.message(), &key(21), &[0; 32]);
-    retire.approvals = vec![approval.unwrap()];
-    world.apply(&retire.transaction());
+    world.retire(2);
     assert_eq!(world.deciding(), [11, 13].map(public));
+    world.retire(4);
+    let institution = world.institution(4);
+    assert_eq!(world.refused(&world.admit(1, 4, 1).transaction()), CouncilError::NoInstitution { institution });
+}
+
+#[test]
+fn a_seat_whose_institution_is_dismissed_does_not_count() {
+    let mut world = World::new();
+    world.retire(2);
+    let council = Council::read(&world.store).unwrap();
+    assert_eq!((council.power(), council.quorum(), council.position(&public(13))), (2, 2, Some(2)));
+    let mut remove = world.remove(1, 2);
+    assert_eq!(council.votes(&remove.message(), &remove.ballots), 2);
+    remove.ballots = World::ballots(&[0, 1], &remove.message(), &[11, 12]);
+    assert_eq!(world.refused(&remove.transaction()), CouncilError::Quorum { found: 1, total: 2 });
+    remove.ballots = World::ballots(&[0, 2], &remove.message(), &[11, 13]);
+    // The other two can do without it: they admit others, or take its seat.
+    let mut admit = world.admit(1, 4, 1);
+    admit.ballots = World::ballots(&[0, 2], &admit.message(), &[11, 13]);
+    assert!(world.try_apply(&admit.transaction()).is_ok());
+    world.apply(&remove.transaction());
+    assert_eq!(world.deciding(), [11, 13].map(public));
+
+    // Of two seats the one with votes is the last.
+    world.retire(1);
+    let last = |seed| {
+        let mut remove = world.remove(2, seed);
+        remove.ballots = World::ballots(&[1], &remove.message(), &[13]);
+        remove.transaction()
+    };
+    assert_eq!(world.refused(&last(3)), CouncilError::LastSeat);
+    assert!(world.try_apply(&last(1)).is_ok());
 }
 
 #[test]

@@ -69,7 +69,7 @@ pub enum CouncilError {
     /// More than [`MAX_SEATS`].
     #[error("all {MAX_SEATS} seats are taken")]
     Full,
-    /// The last seat: nobody would decide any more.
+    /// The last seat with votes: nobody would decide any more.
     #[error("the last seat stays")]
     LastSeat,
     /// The key has been found to have broken the engine's rules.

@@ -160,7 +160,7 @@ fn remove(
     let mut council = next_decision(state, &remove.chain, remove.seq, context)?;
     let seat = council.seats.iter().position(|seat| seat.institution == institution);
     let seat = seat.ok_or(CouncilError::NotSeated { institution })?;
-    if council.seats.len() == 1 {
+    if council.seats.iter().all(|other| other.power == 0 || other.institution == institution) {
         return Err(CouncilError::LastSeat.into());
     }
     check_ballots(&council, &remove.ballots, remove.message(), claims)?;
