@@ -18,9 +18,9 @@ use std::{
 use bft_nodes::{VALIDATORS, genesis, height, parameters};
 use health_chain::{
     application::node::{Node, SteppedNode},
-    consensus_bft::BftParameters,
-    data::{Height, Millis, Timestamp, sha256},
-    network::{Address, MemoryHub, PeerId},
+    consensus_bft::{BftParameters, Claim, Signed, Statement, vote_message},
+    data::{BlockId, Height, Millis, Signature, Timestamp, sha256},
+    network::{Address, Hello, MemoryHub, Message, PeerId, Transport, limits::TICK_MILLIS, message::PROTOCOL_VERSION},
 };
 
 /// Node `number`. All know all validators.
@@ -138,4 +138,51 @@ fn who_was_held_up_is_told_again_what_it_could_not_use() {
     assert!(height <= 14, "two of four are no quorum: {height}");
     nodes.push(held_up);
     assert_eq!(run(&mut nodes, height + 3, 60_000), height + 3);
+}
+
+/// A vote costs who hears it a verification, and whoever passes it on has verified it.
+#[test]
+fn who_brings_a_vote_that_nobody_signed_is_banned_and_who_brings_a_vote_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let genesis = genesis(&parameters());
+    let hub = MemoryHub::default();
+    let transport = |name: &str| hub.join(PeerId(sha256(name.as_bytes())), Address(name.into()));
+    let node = bft_nodes::builder(&genesis, folder.path(), 0, Box::new(transport("node")));
+    let time = Arc::new(AtomicU64::new(Millis::from(Timestamp(1_700_000_000)).0));
+    let clock = Arc::clone(&time);
+    let node = node.listen(Address("node".into())).clock(Arc::new(move || Millis(clock.load(Ordering::Relaxed))));
+    let mut node = node.stepped([0; 32]).unwrap();
+    node.mine(None);
+    let mut turns = || {
+        (0..3).for_each(|_| {
+            node.turn();
+            time.fetch_add(TICK_MILLIS, Ordering::Relaxed);
+        });
+        node.network().bans().into_iter().map(|(peer, _)| peer).collect::<Vec<PeerId>>()
+    };
+
+    let statement = Statement { height: Height(1), round: 0, claim: Claim::Prevote(None) };
+    let genuine = bft_nodes::secret(1).sign(&statement.message(genesis.chain_id()), &[0; 32]);
+    let none = Signature([0; 64]);
+    for (nonce, name, maker, signature, expected) in
+        [(1, "honest", 1, genuine, vec![]), (2, "liar", 2, none, vec!["liar"])]
+    {
+        let mut stranger = transport(name);
+        stranger.dial(&Address("node".into())).unwrap();
+        let hello = Message::Hello(Hello {
+            version: PROTOCOL_VERSION,
+            network: "bft test".into(),
+            genesis: genesis.chain_id(),
+            tip: BlockId::default(),
+            height: Height::ZERO,
+            listen: None,
+            nonce,
+        });
+        let vote = vote_message(Signed { statement, validator: bft_nodes::secret(maker).public_key(), signature });
+        for message in [hello, Message::Engine(vote)] {
+            stranger.send(&PeerId(sha256(b"node")), message.priority(), message.encode()).unwrap();
+        }
+        let expected: Vec<PeerId> = expected.iter().map(|name: &&str| PeerId(sha256(name.as_bytes()))).collect();
+        assert_eq!(turns(), expected, "after {name}");
+    }
 }

@@ -26,7 +26,7 @@ use crate::{
     certificate::{Certificate, CertificateError},
     context::proposer,
     evidence::Evidence,
-    host::{Machine, Office},
+    host::{FALSE_SIGNATURE, Machine, Office},
     journal::{Entry, Record},
     limits::{
         MAX_FUTURE_HEIGHTS, MAX_FUTURE_MESSAGES, MAX_FUTURE_ROUNDS, MAX_PAST_HEIGHTS, MAX_ROUNDS_AHEAD, MAX_STATEMENTS,
@@ -261,7 +261,7 @@ impl Bft {
         let mut actions = Vec::new();
         match message::read(&bytes, &self.office.validators) {
             Ok(Message::Vote(signed)) if !is_proposal(&signed) => {
-                self.catch_up(now, &signed);
+                self.catch_up(now, &signed, &mut actions);
                 let is_new = self.admit(&signed, &mut actions);
                 let is_first =
                     signed.statement.height >= self.next && self.statements.get(&signed.slot()) == Some(&signed);
@@ -289,7 +289,8 @@ impl Bft {
             }
             // Whoever needs one of these is sent one by everybody who has it.
             Ok(certificate @ (Message::Polka(_) | Message::Round { .. })) => self.deliver(now, self.next, certificate),
-            Ok(Message::Vote(_)) | Err(_) => {}
+            Ok(Message::Vote(_)) => {}
+            Err(_) => actions.push(Action::Blame { rule: "bft-message" }),
         }
         actions
     }
@@ -305,12 +306,9 @@ impl Bft {
             return false;
         }
         let Some(before) = self.statements.get(&signed.slot()).copied() else {
-            return !is_past && self.remember(signed);
+            return !is_past && self.remember(signed, actions);
         };
-        if before.statement == statement
-            || self.accused.contains(&validator)
-            || !signed.is_genuine(self.chain, &*self.verifier)
-        {
+        if before.statement == statement || self.accused.contains(&validator) || !self.is_genuine(signed, actions) {
             return false;
         }
         self.accused.insert(validator);
@@ -321,10 +319,10 @@ impl Bft {
 
     /// Keeps a statement in mind if it is genuine, in the place of the oldest one where there are too many. What is older than all of
     /// them may have been among them.
-    fn remember(&mut self, signed: &Signed) -> bool {
+    fn remember(&mut self, signed: &Signed, actions: &mut Vec<Action>) -> bool {
         let is_full = self.statements.len() == MAX_STATEMENTS;
         let is_older = is_full && self.statements.keys().next() > Some(&signed.slot());
-        if is_older || !signed.is_genuine(self.chain, &*self.verifier) {
+        if is_older || !self.is_genuine(signed, actions) {
             return false;
         }
         if is_full {
@@ -332,6 +330,15 @@ impl Bft {
         }
         self.statements.insert(signed.slot(), *signed);
         true
+    }
+
+    /// Whether the validator has signed this. Everybody finds out before passing it on.
+    fn is_genuine(&self, signed: &Signed, actions: &mut Vec<Action>) -> bool {
+        let is_genuine = signed.is_genuine(self.chain, &*self.verifier);
+        if !is_genuine {
+            actions.push(Action::Blame { rule: FALSE_SIGNATURE });
+        }
+        is_genuine
     }
 
     /// Whether a statement may be of use yet. One that is too far ahead is not kept in mind: when it is said again it may be.
@@ -353,11 +360,11 @@ impl Bft {
 
     /// Where votes that are too far ahead show that honest validators are there, this node goes on to their round: whoever was away, or
     /// apart from the others, may never be sent the certificate that leads there.
-    fn catch_up(&mut self, now: Millis, signed: &Signed) {
+    fn catch_up(&mut self, now: Millis, signed: &Signed, actions: &mut Vec<Action>) {
         let Statement { height, round, .. } = signed.statement;
         let is_ahead = height == self.next && self.last_round().is_some_and(|last| round > last);
         let is_news = || self.rounds.is_latest(signed) && self.may_say(signed);
-        if !is_ahead || !is_news() || !signed.is_genuine(self.chain, &*self.verifier) {
+        if !is_ahead || !is_news() || !self.is_genuine(signed, actions) {
             return;
         }
         if let Some(votes) = self.rounds.take(*signed, &self.office.validators) {
@@ -683,5 +690,39 @@ mod tests {
             held = engine.validator.as_ref().unwrap().held.len();
         }
         assert_eq!(held, 3, "those of the last height");
+    }
+
+    #[test]
+    fn what_nobody_honest_says_or_passes_on_is_blamed_on_its_bringer() {
+        let mut engine = Bft::validator(&genesis(), Box::new(secret(0))).unwrap();
+        let state = &MemoryStore::default();
+        engine.step(Millis(0), Input::Tip { branch: &Branch(0), state });
+        engine.step(Millis(0), Input::Tick);
+        let mut blamed = |bytes: Vec<u8>| {
+            let actions = engine.step(Millis(0), Input::Message { bytes, branch: &Branch(0), state });
+            let mut rules = actions.iter().filter_map(|action| match action {
+                Action::Blame { rule } => Some(*rule),
+                _ => None,
+            });
+            (rules.next(), rules.next())
+        };
+        let false_vote = |round, claim| Signed { signature: Signature([0; 64]), ..vote(1, 1, round, claim) };
+        let nil = Claim::Prevote(None);
+        assert_eq!(blamed(vec![9]), (Some("bft-message"), None));
+        assert_eq!(blamed(message::vote_message(vote(1, 1, 0, nil))), (None, None));
+        assert_eq!(blamed(message::vote_message(false_vote(0, nil))), (None, None), "nobody has to verify it");
+        for round in [1, 100] {
+            assert_eq!(blamed(message::vote_message(false_vote(round, nil))), (Some(FALSE_SIGNATURE), None));
+        }
+        let block = Claim::Prevote(Some(Choice::from(health_chain_data::BlockId(Hash::ZERO))));
+        let polka = |first| Message::Polka(Votes(vec![first, vote(2, 1, 3, block), vote(3, 1, 3, block)]));
+        let round = |first| Message::Round { skips: true, votes: Votes(vec![first, vote(2, 1, 4, nil)]) };
+        for (genuine, forged) in [
+            (polka(vote(1, 1, 3, block)), polka(false_vote(3, block))),
+            (round(vote(1, 1, 4, nil)), round(false_vote(4, nil))),
+        ] {
+            assert_eq!(blamed(codec::encode(&forged)), (Some(FALSE_SIGNATURE), None));
+            assert_eq!(blamed(codec::encode(&genuine)), (None, None));
+        }
     }
 }

@@ -34,6 +34,8 @@ use crate::{
 
 const _: () = assert!(MAX_ROUNDS_AHEAD == malachite::MAX_FUTURE_ROUND_LOOKAHEAD);
 
+/// The rule that a message breaks with a signature that is none.
+pub(crate) const FALSE_SIGNATURE: &str = "bft-signature";
 /// Inputs that malachite itself may hold back; what belongs to heights not begun is held back by the engine.
 const QUEUE_INPUTS: usize = 16;
 
@@ -526,8 +528,17 @@ impl Host {
         Choice { block, successors: self.successors.as_ref().map(Successors::hash) }
     }
 
-    fn is_genuine(&self, signed: &Signed) -> bool {
-        self.verified.as_ref() == Some(signed) || signed.is_genuine(self.chain, &*self.verifier)
+    fn is_genuine(&mut self, signed: &Signed) -> bool {
+        self.verified.as_ref() == Some(signed) || self.verify(&[signed.claim(self.chain)])
+    }
+
+    /// Whether all of this was signed. Whoever makes a certificate has found out.
+    fn verify(&mut self, claims: &[SignatureClaim]) -> bool {
+        let is_genuine = self.verifier.verify(claims).is_ok();
+        if !is_genuine {
+            self.actions.push(Action::Blame { rule: FALSE_SIGNATURE });
+        }
+        is_genuine
     }
 
     fn signed_at(&self, (height, round): (At, Round), claim: Claim, address: Address, signature: Signature) -> Signed {
@@ -535,11 +546,11 @@ impl Host {
         Signed { statement, validator: address.0, signature }
     }
 
-    fn check_polka(&self, certificate: &PolkaCertificate<Health>) -> Checked {
+    fn check_polka(&mut self, certificate: &PolkaCertificate<Health>) -> Checked {
         self.check(Votes::of_polka(certificate).0, is_quorum)
     }
 
-    fn check_round(&self, certificate: &RoundCertificate<Health>) -> Checked {
+    fn check_round(&mut self, certificate: &RoundCertificate<Health>) -> Checked {
         let votes = Votes::of_round(certificate).0;
         if certificate.cert_type == RoundCertificateType::Skip {
             return self.check(votes, |signed, total| signed * 3 > total);
@@ -551,7 +562,7 @@ impl Host {
     }
 
     /// Whether votes are of different validators who have enough power, and genuine.
-    fn check(&self, votes: Vec<Signed>, enough: fn(u64, u64) -> bool) -> Checked {
+    fn check(&mut self, votes: Vec<Signed>, enough: fn(u64, u64) -> bool) -> Checked {
         let mut seen = BTreeSet::new();
         let mut signed = 0;
         for vote in &votes {
@@ -569,7 +580,7 @@ impl Host {
             return Err(Box::new(CertificateError::NotEnoughVotingPower { signed, total, expected }));
         }
         let claims: Vec<SignatureClaim> = votes.iter().map(|vote| vote.claim(self.chain)).collect();
-        self.verifier.verify(&claims).map_err(|_| Box::new(CertificateError::VerificationError(None)))
+        if self.verify(&claims) { Ok(()) } else { Err(Box::new(CertificateError::VerificationError(None))) }
     }
 
     fn decide(&mut self, decision: &CommitCertificate<Health>) {

@@ -176,6 +176,11 @@ pub enum Action {
     Decided(Block),
     /// Somebody is proven to have broken the engine's rules.
     Accuse(Accusation),
+    /// The message of this step is one that no engine says or passes on that keeps the rules: whoever brought it answers for it.
+    Blame {
+        /// The engine's name for the rule.
+        rule: &'static str,
+    },
 }
 
 /// Who broke a rule of the engine, and the proof.

@@ -168,6 +168,14 @@ impl Network {
         self.send_engine(peers, bytes)
     }
 
+    /// Punishes a peer for an engine's message that nobody honest says or passes on.
+    pub fn blame_engine(&mut self, now: Millis, peer: PeerId, rule: &'static str) -> Vec<Action> {
+        if self.peers.contains_key(&peer) {
+            self.punish(now, peer, Offence::InvalidEngineMessage { rule });
+        }
+        mem::take(&mut self.actions)
+    }
+
     /// Asks a peer's application. The outcome comes as [`Action::Answered`], in any case.
     ///
     /// # Errors

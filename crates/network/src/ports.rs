@@ -188,7 +188,8 @@ pub trait Inbound {
     fn transaction(&mut self, bytes: &[u8]) -> Verdict;
 
     /// What another node's consensus engine says. Judged by this node's engine, which says what is to be relayed
-    /// ([`crate::Network::relay_engine`]): an engine alone knows which of its messages are worth it. A chain whose engine says
+    /// ([`crate::Network::relay_engine`]), and what somebody has to answer for ([`crate::Network::blame_engine`]): an engine alone
+    /// knows which of its messages are worth it. A chain whose engine says
     /// nothing to others takes none.
     fn engine(&mut self, _bytes: Vec<u8>) {}
 

@@ -41,6 +41,12 @@ pub enum Offence {
         /// The rule.
         rule: &'static str,
     },
+    /// What an engine says that breaks a rule.
+    #[error("an engine's message refused by rule {rule}")]
+    InvalidEngineMessage {
+        /// The rule.
+        rule: &'static str,
+    },
     /// A pong that answers no ping.
     #[error("a pong that answers no ping")]
     UnaskedPong,
@@ -58,7 +64,8 @@ impl Offence {
             | Self::BeforeHello
             | Self::InvalidHeaders { .. }
             | Self::InvalidBlock { .. }
-            | Self::InvalidTransaction { .. } => BAN_POINTS,
+            | Self::InvalidTransaction { .. }
+            | Self::InvalidEngineMessage { .. } => BAN_POINTS,
             Self::UnaskedPong => 10,
             Self::OverBudget => 1,
         }

@@ -145,6 +145,15 @@ fn a_frame_that_is_no_message_bans() {
 }
 
 #[test]
+fn what_the_engine_blames_on_a_peer_bans() {
+    let (mut world, _puppet) = greeted();
+    let actions = world.nodes[0].network.blame_engine(world.now, peer_id("puppet"), "signature");
+    let now = world.now;
+    world.nodes[0].perform(now, actions);
+    assert_banned(&world, Offence::InvalidEngineMessage { rule: "signature" });
+}
+
+#[test]
 fn an_invalid_transaction_bans() {
     banned_for(&batch(&[&transaction(Kind(2), "bad")]), Offence::InvalidTransaction { rule: "payload" });
 }

@@ -225,6 +225,7 @@ impl Core {
 
     fn take_event(&mut self, event: Event) {
         let before = self.local.tip();
+        let bringer = if let Event::Received { peer, .. } = &event { Some(*peer) } else { None };
         let actions = self.network.handle(self.local.now, event, &mut self.local);
         self.carry_out(actions);
         if self.local.tip() != before {
@@ -232,7 +233,21 @@ impl Core {
         }
         for bytes in self.local.take_engine_messages() {
             let actions = self.drive(EngineInput::Message(bytes));
+            if let Some(peer) = bringer {
+                self.blame(peer, &actions);
+            }
             self.advance(actions);
+        }
+    }
+
+    /// Punishes whoever brought what the engine blames on somebody.
+    fn blame(&mut self, peer: PeerId, actions: &[EngineAction]) {
+        let rules = actions
+            .iter()
+            .filter_map(|action| if let EngineAction::Blame { rule } = action { Some(rule) } else { None });
+        for rule in rules {
+            let actions = self.network.blame_engine(self.local.now, peer, rule);
+            self.carry_out(actions);
         }
     }
 
@@ -436,6 +451,8 @@ impl Core {
                     Step::Engine(EngineAction::Accuse(accusation)) => {
                         self.accuse(accusation);
                     }
+                    // Whoever brought it has answered for it.
+                    Step::Engine(EngineAction::Blame { .. }) => {}
                     Step::Engine(EngineAction::Search(task)) => self.searcher.search(task),
                     Step::Engine(EngineAction::StopSearch) => self.searcher.stop(),
                     Step::Engine(action) => debug!(?action, "not for the driver"),
