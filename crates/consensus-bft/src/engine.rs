@@ -351,9 +351,11 @@ impl Bft {
     /// The last round of the next height of which anything is taken. `None` where this validator has not begun the height.
     fn last_round(&self) -> Option<u32> {
         let reached = self.rounds.reached();
-        let own = match &self.validator {
-            Some(seat) if contains(&self.office.validators, &seat.machine.me()) => seat.machine.round_of(self.next)?,
-            _ => reached,
+        let takes_part =
+            |seat: &&Seat| contains(&self.office.validators, &seat.machine.me()) && seat.silent_at != Some(self.next);
+        let own = match self.validator.as_ref().filter(takes_part) {
+            Some(seat) => seat.machine.round_of(self.next)?,
+            None => reached,
         };
         Some(own.max(reached).saturating_add(MAX_ROUNDS_AHEAD))
     }
@@ -406,7 +408,11 @@ impl Seat {
 
     fn hear(&mut self, now: Millis, height: Height, message: Message) {
         if !self.machine.is_at(height) {
-            if self.held.len() < MAX_FUTURE_MESSAGES && !matches!(message, Message::Polka(_) | Message::Round { .. }) {
+            let may_begin = self.silent_at != Some(height);
+            if may_begin
+                && self.held.len() < MAX_FUTURE_MESSAGES
+                && !matches!(message, Message::Polka(_) | Message::Round { .. })
+            {
                 self.held.push(message);
             }
             return;
@@ -690,6 +696,20 @@ mod tests {
             held = engine.validator.as_ref().unwrap().held.len();
         }
         assert_eq!(held, 3, "those of the last height");
+    }
+
+    #[test]
+    fn who_has_to_be_silent_passes_on_what_others_say_in_any_round() {
+        let mut engine = Bft::validator(&genesis(), Box::new(secret(0))).unwrap();
+        let state = &MemoryStore::default();
+        engine.step(Millis(0), Input::Journal(vec![9]));
+        engine.step(Millis(0), Input::Tip { branch: &Branch(0), state });
+        engine.step(Millis(0), Input::Tick);
+        for round in [0, 9, 18] {
+            let relayed = (1..4).map(|number| hear(&mut engine, 0, vote(number, 1, round, Claim::Prevote(None))).len());
+            assert_eq!(relayed.sum::<usize>(), 3, "round {round}");
+        }
+        assert!(engine.validator.as_ref().unwrap().held.is_empty());
     }
 
     #[test]
