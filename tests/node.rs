@@ -5,7 +5,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -21,7 +21,7 @@ use health_chain::{
         state::{Changes, MemoryStore, Table},
     },
     data_sled::SledStore,
-    incentive::{IncentiveParameters, Issuance, Ledger, Reward, Rewards, TokenRule, supply},
+    incentive::{IncentiveParameters, Issuance, Ledger, Reward, Rewards, TokenRule, supply, tables::SUPPLY},
     network::{Address, MemoryHub, PeerId},
 };
 
@@ -196,6 +196,51 @@ fn a_node_whose_storage_fails_stops() {
     let seen: Vec<NodeEvent> = events.iter().collect();
     assert!(seen.iter().any(|event| matches!(event, NodeEvent::Mined { .. })), "it worked before: {seen:?}");
     assert_eq!(node.status(), Err(Stopped));
+}
+
+/// Can't read the counters of tokens for a while, and counts how often that was tried.
+#[derive(Default)]
+struct Unreadable {
+    inner: MemoryStore,
+    is_off: Arc<AtomicBool>,
+    failures: Arc<AtomicUsize>,
+}
+
+impl StateView for Unreadable {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        if table == SUPPLY && self.is_off.load(Ordering::SeqCst) {
+            self.failures.fetch_add(1, Ordering::SeqCst);
+            return Err(StoreError::Damaged { table });
+        }
+        self.inner.get(table, key)
+    }
+
+    fn scan(&self, table: Table, prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), StoreError> {
+        self.inner.scan(table, prefix, visit)
+    }
+}
+
+impl ChainStore for Unreadable {
+    fn commit(&mut self, changes: &Changes) -> Result<(), StoreError> {
+        self.inner.commit(changes)
+    }
+}
+
+#[test]
+fn a_block_that_could_not_be_built_is_tried_again() {
+    let hub = MemoryHub::new();
+    let store = Unreadable::default();
+    let (is_off, failures) = (Arc::clone(&store.is_off), Arc::clone(&store.failures));
+    let node = start(&hub, "alone", true, &[], Box::new(store));
+    // What its maker may take is read from the state.
+    let rewards = Arc::new(Rewards::new(&Ledger::new(incentive(), Arc::new(Scripts)).unwrap()));
+    node.mine(Some((rewards, Template::Key(authority().public_key()).lock()))).unwrap();
+    wait_until("it makes blocks", || node.status().unwrap().height.0 > 0);
+    is_off.store(true, Ordering::SeqCst);
+    wait_until("no block can be built", || failures.load(Ordering::SeqCst) > 0);
+    let before = node.status().unwrap().height.0;
+    is_off.store(false, Ordering::SeqCst);
+    wait_until("it makes blocks again", || node.status().unwrap().height.0 > before);
 }
 
 #[test]

@@ -81,40 +81,39 @@ impl MiningCycle {
         self.searching = false;
     }
 
-    /// Turns what the engine wants into what the driver is to do. A header sealed for a candidate that is void by now leads to nothing.
-    ///
-    /// # Errors
-    /// Where a candidate was asked for and can't be built.
+    /// Turns what the engine wants into what the driver is to do, each step by itself: an error stands where a candidate was asked for and
+    /// can't be built, and concerns no other step. The engine waits for that candidate, so it is to be told of the tip once more after a while. A
+    /// header sealed for a candidate that is void by now leads to nothing.
     pub fn handle(
         &mut self,
         now: Millis,
         actions: Vec<Action>,
         pool: &Mempool,
         tip: &TipState<'_>,
-    ) -> Result<Vec<Step>, TemplateError> {
+    ) -> Vec<Result<Step, TemplateError>> {
         let mut steps = Vec::with_capacity(actions.len());
         for action in actions {
             match action {
                 Action::Build => {
                     let header = match self.roll(now, pool, tip) {
-                        Some(header) => header,
-                        None => self.build(now, pool, tip)?.header.clone(),
+                        Some(header) => Ok(header),
+                        None => self.build(now, pool, tip).map(|block| block.header.clone()),
                     };
-                    steps.push(Step::Candidate(header));
+                    steps.push(header.map(Step::Candidate));
                 }
-                Action::Propose => steps.push(Step::Proposal(self.build(now, pool, tip)?.clone())),
-                Action::Sealed(header) => steps.extend(self.publish(header)),
+                Action::Propose => steps.push(self.build(now, pool, tip).cloned().map(Step::Proposal)),
+                Action::Sealed(header) => steps.extend(self.publish(header).map(Ok)),
                 other => {
                     self.searching = match other {
                         Action::Search(_) => true,
                         Action::StopSearch => false,
                         _ => self.searching,
                     };
-                    steps.push(Step::Engine(other));
+                    steps.push(Ok(Step::Engine(other)));
                 }
             }
         }
-        Ok(steps)
+        steps
     }
 
     /// Whether [`MiningCycle::refresh`] builds something.
@@ -234,6 +233,17 @@ mod tests {
         (MiningCycle::new(mining, Arc::new(ScalarHasher)), pool)
     }
 
+    /// Every step, where every candidate can be built.
+    fn handle(
+        cycle: &mut MiningCycle,
+        now: Millis,
+        actions: Vec<Action>,
+        pool: &Mempool,
+        tip: &TipState<'_>,
+    ) -> Vec<Step> {
+        cycle.handle(now, actions, pool, tip).into_iter().map(Result::unwrap).collect()
+    }
+
     fn search() -> Action {
         Action::Search(SearchTask { header: [0; 80], target: [0xff; 32] })
     }
@@ -253,14 +263,14 @@ mod tests {
         let transfer = world.transfer(&coins, vec![pay(EUR, 90, 2)]);
         pool.submit(NOW, transfer.clone(), &tip(&world)).unwrap();
 
-        let mut header = candidate(cycle.handle(NOW, vec![Action::Build], &pool, &tip(&world)).unwrap());
+        let mut header = candidate(handle(&mut cycle, NOW, vec![Action::Build], &pool, &tip(&world)));
         assert_eq!((header.time, header.seal.len()), (NOW.timestamp(), 0));
         assert_eq!(
-            cycle.handle(NOW, vec![search(), Action::WakeAt(NOW)], &pool, &tip(&world)).unwrap(),
+            handle(&mut cycle, NOW, vec![search(), Action::WakeAt(NOW)], &pool, &tip(&world)),
             vec![Step::Engine(search()), Step::Engine(Action::WakeAt(NOW))]
         );
         header.seal = vec![1, 2, 3];
-        let steps = cycle.handle(NOW, vec![Action::Sealed(header.clone())], &pool, &tip(&world)).unwrap();
+        let steps = handle(&mut cycle, NOW, vec![Action::Sealed(header.clone())], &pool, &tip(&world));
         let [Step::Publish(block)] = steps.as_slice() else { panic!("{steps:?}") };
         assert_eq!(block.header, header);
         assert_eq!(block.transactions()[0].kind, Kind::COINBASE);
@@ -268,7 +278,7 @@ mod tests {
         assert_eq!(block.transactions()[1], transfer);
         assert!(world.check_block(block).is_ok());
         // The same seal twice publishes nothing twice.
-        assert_eq!(cycle.handle(NOW, vec![Action::Sealed(header)], &pool, &tip(&world)).unwrap(), vec![]);
+        assert_eq!(handle(&mut cycle, NOW, vec![Action::Sealed(header)], &pool, &tip(&world)), vec![]);
     }
 
     #[test]
@@ -281,7 +291,7 @@ mod tests {
         let mut headers = Vec::new();
         for second in 0..3 {
             let now = Millis(NOW.0 + second * 1000);
-            let header = candidate(cycle.handle(now, vec![Action::Build], &pool, &tip(&world)).unwrap());
+            let header = candidate(handle(&mut cycle, now, vec![Action::Build], &pool, &tip(&world)));
             assert_eq!(header.time, now.timestamp());
             assert!(headers.iter().all(|other: &Header| other.root != header.root));
             headers.push(header);
@@ -292,8 +302,8 @@ mod tests {
         assert!(world.check_block(&block).is_ok());
         // The last one only can be sealed.
         let [first, .., last] = &headers[..] else { panic!("three were made") };
-        assert_eq!(cycle.handle(NOW, vec![Action::Sealed(first.clone())], &pool, &tip(&world)).unwrap(), vec![]);
-        let steps = cycle.handle(NOW, vec![Action::Sealed(last.clone())], &pool, &tip(&world)).unwrap();
+        assert_eq!(handle(&mut cycle, NOW, vec![Action::Sealed(first.clone())], &pool, &tip(&world)), vec![]);
+        let steps = handle(&mut cycle, NOW, vec![Action::Sealed(last.clone())], &pool, &tip(&world));
         assert_eq!(steps, vec![Step::Publish(block)]);
     }
 
@@ -301,22 +311,36 @@ mod tests {
     fn without_a_coinbase_a_candidate_asked_for_again_is_the_same() {
         let world = World::new(Reward::Immediate);
         let (mut cycle, pool) = cycle(&world);
-        let first = candidate(cycle.handle(NOW, vec![Action::Build], &pool, &tip(&world)).unwrap());
-        let second = candidate(cycle.handle(NOW, vec![Action::Build], &pool, &tip(&world)).unwrap());
+        let first = candidate(handle(&mut cycle, NOW, vec![Action::Build], &pool, &tip(&world)));
+        let second = candidate(handle(&mut cycle, NOW, vec![Action::Build], &pool, &tip(&world)));
         assert_eq!(first, second);
+    }
+
+    #[test]
+    fn a_candidate_that_can_not_be_built_takes_no_other_step_with_it() {
+        let world = World::new(Reward::Immediate);
+        let (mut cycle, pool) = cycle(&world);
+        let elsewhere = TipState { id: BlockId(health_chain_data::sha256(b"elsewhere")), ..tip(&world) };
+        let said = [b"one", b"two"].map(|bytes| Action::Broadcast(bytes.to_vec()));
+        for asked in [Action::Build, Action::Propose] {
+            let actions = vec![said[0].clone(), asked, said[1].clone()];
+            let steps = cycle.handle(NOW, actions, &pool, &elsewhere);
+            let [Ok(first), Err(TemplateError::OtherTip(_)), Ok(last)] = steps.as_slice() else { panic!("{steps:?}") };
+            assert_eq!([first, last].map(Clone::clone), said.clone().map(Step::Engine));
+        }
     }
 
     #[test]
     fn a_competitor_voids_the_candidate() {
         let world = World::new(Reward::Immediate);
         let (mut cycle, pool) = cycle(&world);
-        let header = candidate(cycle.handle(NOW, vec![Action::Build], &pool, &tip(&world)).unwrap());
+        let header = candidate(handle(&mut cycle, NOW, vec![Action::Build], &pool, &tip(&world)));
         let other = Header { parent: BlockId(header.root), ..header.clone() };
-        assert_eq!(cycle.handle(NOW, vec![Action::Sealed(other)], &pool, &tip(&world)).unwrap(), vec![]);
+        assert_eq!(handle(&mut cycle, NOW, vec![Action::Sealed(other)], &pool, &tip(&world)), vec![]);
         assert!(cycle.candidate().is_some());
         cycle.tip_changed();
         assert!(cycle.candidate().is_none());
-        assert_eq!(cycle.handle(NOW, vec![Action::Sealed(header)], &pool, &tip(&world)).unwrap(), vec![]);
+        assert_eq!(handle(&mut cycle, NOW, vec![Action::Sealed(header)], &pool, &tip(&world)), vec![]);
     }
 
     #[test]
@@ -325,16 +349,16 @@ mod tests {
         let coins = world.fund(vec![pay(EUR, 100, 1)]);
         let (mut cycle, mut pool) = cycle(&world);
         let (later, late) = (Millis(NOW.0 + 999), Millis(NOW.0 + 1000));
-        let first = candidate(cycle.handle(NOW, vec![Action::Build], &pool, &tip(&world)).unwrap());
+        let first = candidate(handle(&mut cycle, NOW, vec![Action::Build], &pool, &tip(&world)));
         assert_eq!(cycle.refresh(late, &pool, &tip(&world)).unwrap(), None);
-        cycle.handle(NOW, vec![search()], &pool, &tip(&world)).unwrap();
+        handle(&mut cycle, NOW, vec![search()], &pool, &tip(&world));
         assert_eq!(cycle.refresh(late, &pool, &tip(&world)).unwrap(), None);
         pool.submit(NOW, world.transfer(&coins, vec![]), &tip(&world)).unwrap();
         assert_eq!(cycle.refresh(later, &pool, &tip(&world)).unwrap(), None);
         let second = candidate(cycle.refresh(late, &pool, &tip(&world)).unwrap().into_iter().collect());
         assert_ne!(second.root, first.root);
         assert_eq!(cycle.refresh(late, &pool, &tip(&world)).unwrap(), None);
-        cycle.handle(NOW, vec![Action::StopSearch], &pool, &tip(&world)).unwrap();
+        handle(&mut cycle, NOW, vec![Action::StopSearch], &pool, &tip(&world));
         assert_eq!(cycle.refresh(Millis::MAX, &pool, &tip(&world)).unwrap(), None);
     }
 
@@ -342,7 +366,7 @@ mod tests {
     fn a_clock_behind_the_chain_does_not_make_void_blocks() {
         let world = World::new(Reward::Immediate);
         let (mut cycle, pool) = cycle(&world);
-        let header = candidate(cycle.handle(Millis(0), vec![Action::Build], &pool, &tip(&world)).unwrap());
+        let header = candidate(handle(&mut cycle, Millis(0), vec![Action::Build], &pool, &tip(&world)));
         assert_eq!(header.time, world.context.median_time_past.saturating_add(1));
     }
 }

@@ -67,9 +67,9 @@ impl Node {
         let mut actions = self.chain.step_engine(self.now, EngineInput::Tip);
         loop {
             let tip = TipState::of(&self.chain);
-            let steps = self.cycle.handle(self.now, std::mem::take(&mut actions), &self.pool, &tip).unwrap();
+            let steps = self.cycle.handle(self.now, std::mem::take(&mut actions), &self.pool, &tip);
             for step in steps {
-                match step {
+                match step.unwrap() {
                     Step::Candidate(header) => {
                         actions.extend(self.chain.step_engine(self.now, EngineInput::Candidate(header)));
                     }

@@ -41,7 +41,7 @@ const COMMANDS_PER_ROUND: usize = 32;
 /// How long a candidate block is searched for before it is built anew with what has arrived, in milliseconds.
 const REFRESH_MILLIS: u64 = 1000;
 
-/// How long to wait after an own block could not be stored before another one is made, in milliseconds.
+/// How long to wait after an own block could not be built or stored before another one is made, in milliseconds.
 const RETRY_MILLIS: u64 = 1000;
 
 /// The time, in milliseconds since the Unix epoch.
@@ -82,7 +82,7 @@ pub(super) struct Core {
     commands: mpsc::Receiver<Command>,
     requests: BTreeMap<RequestId, Answer>,
     wake_engine_at: Option<Millis>,
-    /// An own block was refused: no change of the tip will start the next one.
+    /// An own block could not be built, or was refused: no change of the tip will start the next one.
     retry_mining_at: Option<Millis>,
     next_tick: Millis,
     next_note: Millis,
@@ -422,16 +422,17 @@ impl Core {
                 Some(cycle) if actions.iter().any(concerns_a_block) => {
                     cycle.handle(self.local.now, actions, &self.local.pool, &TipState::of(&self.local.chain))
                 }
-                _ => Ok(actions.into_iter().map(Step::Engine).collect()),
-            };
-            let steps = match steps {
-                Ok(steps) => steps,
-                Err(error) => {
-                    warn!(%error, "no candidate");
-                    continue;
-                }
+                _ => actions.into_iter().map(|action| Ok(Step::Engine(action))).collect(),
             };
             for step in steps {
+                let step = match step {
+                    Ok(step) => step,
+                    Err(error) => {
+                        warn!(%error, "no candidate");
+                        self.retry_mining_at = Some(self.local.now.saturating_add(RETRY_MILLIS));
+                        continue;
+                    }
+                };
                 match step {
                     Step::Candidate(header) => {
                         pending.push_back(self.drive(EngineInput::Candidate(header)));
