@@ -1,0 +1,127 @@
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use health_chain_consensus::ConsensusParameters;
+use health_chain_data::{SecretKey, Signature, Timestamp, state::MemoryStore};
+
+use super::*;
+
+/// A branch that ends at this height.
+struct Branch(u32);
+
+impl Ancestry for Branch {
+    fn height(&self) -> Height {
+        Height(self.0)
+    }
+
+    fn header(&self, _: Height) -> Option<Header> {
+        None
+    }
+}
+
+fn secret(number: u8) -> SecretKey {
+    SecretKey::from_bytes(&[number + 1; 32]).unwrap()
+}
+
+fn genesis() -> Genesis {
+    Genesis::new("bft", Timestamp(1_000), vec![])
+        .with(&ConsensusParameters::default())
+        .with(&BftParameters::equal((0..4).map(|number| secret(number).public_key())))
+}
+
+fn vote(number: u8, height: u32, round: u32, claim: Claim) -> Signed {
+    let statement = Statement { height: Height(height), round, claim };
+    let signature = secret(number).sign(&statement.message(genesis().chain_id()), &[0; 32]);
+    Signed { statement, validator: secret(number).public_key(), signature }
+}
+
+fn hear(engine: &mut Bft, tip: u32, signed: Signed) -> Vec<Action> {
+    let bytes = message::vote_message(signed);
+    engine.step(Millis(0), Input::Message { bytes, branch: &Branch(tip), state: &MemoryStore::default() })
+}
+
+#[test]
+fn where_there_is_no_room_for_more_statements_the_oldest_are_forgotten() {
+    let mut engine = Bft::follower(&genesis()).unwrap();
+    hear(&mut engine, 0, vote(0, 1, 0, Claim::Prevote(None)));
+    // As if the height had had very many rounds.
+    let first = 1_000;
+    for round in first..first + MAX_STATEMENTS as u32 - 1 {
+        let statement = Statement { height: Height(1), round, claim: Claim::Prevote(None) };
+        let signed = Signed { statement, validator: secret(0).public_key(), signature: Signature([0; 64]) };
+        engine.statements.insert(signed.slot(), signed);
+    }
+    let round = first + MAX_STATEMENTS as u32;
+    for number in 1..3 {
+        hear(&mut engine, 0, vote(number, 1, round, Claim::Prevote(None)));
+    }
+    assert_eq!(engine.statements.len(), MAX_STATEMENTS);
+    let other = Claim::Prevote(Some(Choice::from(health_chain_data::BlockId(Hash::ZERO))));
+    let actions = hear(&mut engine, 0, vote(2, 1, round, other));
+    let accused = |action: &Action| matches!(action, Action::Accuse(one) if one.offender == secret(2).public_key());
+    assert!(actions.iter().any(accused), "{actions:?}");
+    // What was forgotten is not passed on as if it were new.
+    engine.taken.clear();
+    assert_eq!(hear(&mut engine, 0, vote(0, 1, 0, Claim::Prevote(None))), []);
+}
+
+/// Its driver lets it follow only: nobody tells it that a height may begin.
+#[test]
+fn what_waits_for_a_height_goes_when_the_chain_has_passed_it() {
+    let mut engine = Bft::validator(&genesis(), Box::new(secret(0))).unwrap();
+    let mut held = 0;
+    for tip in 0..10 {
+        for number in 1..4 {
+            hear(&mut engine, tip, vote(number, tip + 1, 0, Claim::Prevote(None)));
+        }
+        held = engine.validator.as_ref().unwrap().held.len();
+    }
+    assert_eq!(held, 3, "those of the last height");
+}
+
+#[test]
+fn who_has_to_be_silent_passes_on_what_others_say_in_any_round() {
+    let mut engine = Bft::validator(&genesis(), Box::new(secret(0))).unwrap();
+    let state = &MemoryStore::default();
+    engine.step(Millis(0), Input::Journal(vec![9]));
+    engine.step(Millis(0), Input::Tip { branch: &Branch(0), state });
+    engine.step(Millis(0), Input::Tick);
+    for round in [0, 9, 18] {
+        let relayed = (1..4).map(|number| hear(&mut engine, 0, vote(number, 1, round, Claim::Prevote(None))).len());
+        assert_eq!(relayed.sum::<usize>(), 3, "round {round}");
+    }
+    assert!(engine.validator.as_ref().unwrap().held.is_empty());
+}
+
+#[test]
+fn what_nobody_honest_says_or_passes_on_is_blamed_on_its_bringer() {
+    let mut engine = Bft::validator(&genesis(), Box::new(secret(0))).unwrap();
+    let state = &MemoryStore::default();
+    engine.step(Millis(0), Input::Tip { branch: &Branch(0), state });
+    engine.step(Millis(0), Input::Tick);
+    let mut blamed = |bytes: Vec<u8>| {
+        let actions = engine.step(Millis(0), Input::Message { bytes, branch: &Branch(0), state });
+        let mut rules = actions.iter().filter_map(|action| match action {
+            Action::Blame { rule } => Some(*rule),
+            _ => None,
+        });
+        (rules.next(), rules.next())
+    };
+    let false_vote = |round, claim| Signed { signature: Signature([0; 64]), ..vote(1, 1, round, claim) };
+    let nil = Claim::Prevote(None);
+    assert_eq!(blamed(vec![9]), (Some("bft-message"), None));
+    assert_eq!(blamed(message::vote_message(vote(1, 1, 0, nil))), (None, None));
+    assert_eq!(blamed(message::vote_message(false_vote(0, nil))), (None, None), "nobody has to verify it");
+    for round in [1, 100] {
+        assert_eq!(blamed(message::vote_message(false_vote(round, nil))), (Some(FALSE_SIGNATURE), None));
+    }
+    let block = Claim::Prevote(Some(Choice::from(health_chain_data::BlockId(Hash::ZERO))));
+    let polka = |first| Message::Polka(Votes(vec![first, vote(2, 1, 3, block), vote(3, 1, 3, block)]));
+    let round = |first| Message::Round { skips: true, votes: Votes(vec![first, vote(2, 1, 4, nil)]) };
+    for (genuine, forged) in [
+        (polka(vote(1, 1, 3, block)), polka(false_vote(3, block))),
+        (round(vote(1, 1, 4, nil)), round(false_vote(4, nil))),
+    ] {
+        assert_eq!(blamed(codec::encode(&forged)), (Some(FALSE_SIGNATURE), None));
+        assert_eq!(blamed(codec::encode(&genuine)), (None, None));
+    }
+}
