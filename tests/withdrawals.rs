@@ -63,11 +63,8 @@ fn start(hub: &MemoryHub, name: &str, peers: &[&str], store: Box<dyn ChainStore>
         .unwrap()
 }
 
-/// The object's log: stored, granted, revoked.
-fn operations() -> [Transaction; 3] {
-    let store = store_operation(chain());
-    let at = |seq| Position { seq, ..store.position };
-    let terms = GrantTerms {
+fn terms() -> GrantTerms {
+    GrantTerms {
         grantee: public(GRANTEE),
         permissions: Permissions::READ,
         purpose: Purpose::TREATMENT,
@@ -75,8 +72,14 @@ fn operations() -> [Transaction; 3] {
         not_after: Timestamp(START.0 + 100_000),
         wrap_commit: sha256(b"wrap"),
         payment: None,
-    };
-    let grant = Grant::sign(at(1), terms, &key(OWNER), &[0; 32]).unwrap();
+    }
+}
+
+/// The object's log: stored, granted, revoked.
+fn operations() -> [Transaction; 3] {
+    let store = store_operation(chain());
+    let at = |seq| Position { seq, ..store.position };
+    let grant = Grant::sign(at(1), terms(), &key(OWNER), &[0; 32]).unwrap();
     let revoke = Revoke::sign(at(2), public(GRANTEE), &key(OWNER), &[0; 32]).unwrap();
     [store.transaction(), grant.transaction(), revoke.transaction()]
 }
@@ -172,16 +175,7 @@ fn in_the_pool_behind_a_change_of_owners() {
     // The hospital's key stands for the next owner's.
     let at = |owner_epoch, seq| Position { seq, owner_epoch, ..store.position };
     let rotation = RotateOwner::sign(at(0, 1), &key(OWNER), &key(HOSPITAL), &[0; 32]).unwrap();
-    let terms = GrantTerms {
-        grantee: public(GRANTEE),
-        permissions: Permissions::READ,
-        purpose: Purpose::TREATMENT,
-        not_before: START,
-        not_after: Timestamp(START.0 + 100_000),
-        wrap_commit: sha256(b"wrap"),
-        payment: None,
-    };
-    let grant = Grant::sign(at(1, 2), terms, &key(HOSPITAL), &[0; 32]).unwrap();
+    let grant = Grant::sign(at(1, 2), terms(), &key(HOSPITAL), &[0; 32]).unwrap();
     let revoke = Revoke::sign(at(1, 3), public(GRANTEE), &key(HOSPITAL), &[0; 32]).unwrap();
     let waiting = [pay(rotation.transaction(), 1), pay(grant.transaction(), 2), pay(revoke.transaction(), 3)];
     for transaction in &waiting {

@@ -24,6 +24,10 @@ pub(crate) struct Fetches {
     settled: RecentSet<TxId>,
     /// How often something has changed that what was not taken may have waited for.
     changes: u64,
+    /// Nothing is to be done before this moment. Known without a look at all of them, which may be very many.
+    due: Millis,
+    /// Something may be resting.
+    rests: bool,
 }
 
 /// What is kept on one peer's word.
@@ -64,7 +68,14 @@ enum Stage {
 
 impl Fetches {
     pub(crate) const fn new() -> Self {
-        Self { peers: BTreeMap::new(), fetches: BTreeMap::new(), settled: RecentSet::new(MAX_RECENT_ITEMS), changes: 0 }
+        Self {
+            peers: BTreeMap::new(),
+            fetches: BTreeMap::new(),
+            settled: RecentSet::new(MAX_RECENT_ITEMS),
+            changes: 0,
+            due: Millis::MAX,
+            rests: false,
+        }
     }
 
     pub(crate) fn joined(&mut self, peer: PeerId) {
@@ -130,6 +141,9 @@ impl Fetches {
             self.settled.insert(id);
         }
         self.changes += 1;
+        if self.rests {
+            self.due = Millis::ZERO;
+        }
     }
 
     /// The transaction came from this peer and was not taken. It is asked for again, of another one if there is one, but after ever longer
@@ -152,6 +166,7 @@ impl Fetches {
         // At once after the first time, when most often only the order was wrong; then after 1, 4, 16 seconds and so on.
         let pause = if fetch.refusals == 1 { 0 } else { REST_MILLIS << (2 * (fetch.refusals - 2)) };
         fetch.stage = Stage::Resting { changes: self.changes, until: now.saturating_add(pause) };
+        self.rests = true;
     }
 
     /// The peer sent something invalid under this id, or does not have it: the next peer is asked. The id itself is not held
@@ -162,6 +177,9 @@ impl Fetches {
 
     /// Requests from others what did not come in time, and once more what may be welcome now.
     pub(crate) fn tick(&mut self, now: Millis) -> Outbox {
+        if now < self.due {
+            return Vec::new();
+        }
         let (mut late, mut rested) = (Vec::new(), Vec::new());
         for (id, fetch) in &self.fetches {
             match fetch.stage {
@@ -184,24 +202,33 @@ impl Fetches {
             }
         }
         late.append(&mut rested);
-        self.request_from_next(now, &late)
+        let outbox = self.request_from_next(now, &late);
+        (self.due, self.rests) = (Millis::MAX, false);
+        for fetch in self.fetches.values() {
+            match fetch.stage {
+                Stage::Requested { until } => self.due = self.due.min(until),
+                Stage::Resting { changes, until } => {
+                    self.rests = true;
+                    if changes < self.changes {
+                        self.due = self.due.min(until);
+                    }
+                }
+            }
+        }
+        outbox
     }
 
-    /// When something that is under way is late, or something that rests is to be requested again.
-    pub(crate) fn due(&self) -> Millis {
-        let due = |fetch: &Fetch| match fetch.stage {
-            Stage::Requested { until } => until,
-            Stage::Resting { changes, until } if changes < self.changes => until,
-            Stage::Resting { .. } => Millis::MAX,
-        };
-        self.fetches.values().map(due).fold(Millis::MAX, Millis::min)
+    /// When something that is under way may be late, or something that rests is to be requested again.
+    pub(crate) const fn due(&self) -> Millis {
+        self.due
     }
 
     /// Notes that the peer has the transaction. Says whether it is to be requested from it now: nobody else is asked, or only somebody
     /// who has failed more often.
     fn add_source(&mut self, now: Millis, peer: &PeerId, item: &Item, id: TxId) -> bool {
         let Some(share) = self.peers.get(peer).filter(|share| share.has_room(item)) else { return false };
-        let stage = Stage::Requested { until: now.saturating_add(TRANSACTION_TIMEOUT_MILLIS) };
+        let until = now.saturating_add(TRANSACTION_TIMEOUT_MILLIS);
+        let stage = Stage::Requested { until };
         let is_asked = match self.fetches.get_mut(&id) {
             Some(fetch) if fetch.from == *peer || fetch.others.contains(peer) => return false,
             Some(fetch) => {
@@ -222,6 +249,7 @@ impl Fetches {
             }
         };
         self.peers.get_mut(peer).expect("it has a share").count += 1;
+        self.due = self.due.min(until);
         is_asked
     }
 
@@ -248,6 +276,8 @@ impl Fetches {
     /// and it is still wanted.
     fn request_from_next(&mut self, now: Millis, ids: &[TxId]) -> Outbox {
         let mut wanted: BTreeMap<PeerId, Vec<Item>> = BTreeMap::new();
+        let until = now.saturating_add(TRANSACTION_TIMEOUT_MILLIS);
+        self.due = self.due.min(until);
         for id in ids {
             let Some(fetch) = self.fetches.get_mut(id) else { continue };
             let lapses = |peer: &PeerId| self.peers.get(peer).map_or(u32::MAX, |share| share.lapses);
@@ -258,7 +288,7 @@ impl Fetches {
             };
             let done = core::mem::replace(&mut fetch.from, fetch.others[next]);
             fetch.others.remove(next);
-            fetch.stage = Stage::Requested { until: now.saturating_add(TRANSACTION_TIMEOUT_MILLIS) };
+            fetch.stage = Stage::Requested { until };
             wanted.entry(fetch.from).or_default().push(fetch.item);
             self.release(&done);
         }
@@ -372,9 +402,10 @@ mod tests {
         fetches.hears(NOW, "a", item);
         fetches.refuse(NOW, &peer("a"), id(1));
         assert_eq!(fetches.tick(NOW), [], "nothing has changed");
+        assert_eq!(fetches.tick(LATE), []);
         assert_eq!(fetches.due(), Millis::MAX);
         fetches.changed(Item::Transaction(id(2)));
-        assert_eq!(fetches.due(), NOW);
+        assert!(fetches.due() <= NOW);
         assert_eq!(fetches.tick(NOW), [request("a", item)]);
         fetches.settle(&peer("a"), id(1));
         assert!(fetches.is_clean());
