@@ -131,10 +131,13 @@ fn a_node_takes_orders_from_its_owner_only() {
         let _ = std::io::Read::read_to_string(&mut stream, &mut answer);
         answer
     };
-    let order = |word: &str| format!("{{\"word\":\"{word}\",\"order\":{{\"Wallet\":\"Balance\"}}}}\n");
-    assert_eq!(say(&order(&"0".repeat(64))), "");
+    let order = |word: &str, until: u64| {
+        format!("{{\"word\":\"{word}\",\"order\":{{\"Wallet\":\"Balance\"}},\"until\":{until}}}\n")
+    };
+    assert_eq!(say(&order(&"0".repeat(64), u64::MAX)), "");
     assert_eq!(say("nonsense\n"), "");
-    assert_eq!(say(&order(word)), "{\"Ok\":{\"printed\":\"0.00 EUR\\n\",\"paper\":null}}\n");
+    assert!(say(&order(word, 0)).contains("has not carried it out"), "its time is over");
+    assert_eq!(say(&order(word, u64::MAX)), "{\"Ok\":{\"printed\":\"0.00 EUR\\n\",\"paper\":null}}\n");
     drop(node);
     // It was killed, so the note is still there, and nobody listens.
     assert!(home.file("orders.secret").exists());
