@@ -479,10 +479,9 @@ impl<'a> Simulation<'a> {
         let before = patient.log.len();
         let wish = patient.wish(running.node.chain().state(), rests, &mut self.random);
         let gateway = Some(patient.gateway);
-        if let Some(signed) = patient.log.get(before) {
-            let signed = Signed { transaction: &signed.transaction, home, gateway };
-            if let Some(watcher) = &mut self.watcher {
-                watcher.signed(millis, &signed);
+        if let Some(watcher) = &mut self.watcher {
+            for signed in &patient.log[before..] {
+                watcher.signed(millis, &Signed { transaction: &signed.transaction, home, gateway });
             }
         }
         match wish.expect("memory can be read") {

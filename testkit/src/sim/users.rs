@@ -29,6 +29,8 @@ use super::{
 const GRANT_SECONDS: u32 = 365 * 24 * 60 * 60;
 /// One of so many visits to a granted record withdraws the grant.
 const REVOKE_ONE_IN: u64 = 3;
+/// One of so many grants is withdrawn at once, before it is on the chain.
+const REGRET_ONE_IN: u64 = 4;
 
 /// A patient with one record.
 pub(super) struct Patient {
@@ -97,7 +99,8 @@ impl Patient {
         self.log.iter().rposition(|signed| signed.what == Operation::Grant).map(|seq| seq as u64)
     }
 
-    /// What comes next, as her node sees the chain. Nothing new is signed before everything older is on the chain there.
+    /// What comes next, as her node sees the chain. But for grants that are regretted, nothing new is signed before everything older is on
+    /// the chain there.
     pub(super) fn wish(&mut self, state: &dyn StateView, rests: bool, random: &mut Random) -> Result<Wish, StoreError> {
         let known = object(state, &self.object)?;
         let next = known.map_or(0, |object| object.seq + 1);
@@ -113,30 +116,29 @@ impl Patient {
                 if !random.one_in(REVOKE_ONE_IN) {
                     return Ok(Wish::Nothing);
                 }
-                let position = Position::next(self.chain, self.object, &object).expect("the log is short");
-                let grantee = self.institute.public_key();
-                let revoke = Revoke::sign(position, grantee, &self.key, &[0; 32]).expect("keys in memory sign");
-                Signed { transaction: revoke.transaction(), what: Operation::Revoke }
+                vec![self.revoke(Position::next(self.chain, self.object, &object).expect("the log is short"))]
             }
             (known, _) => {
                 let Some((point, coin)) = coins(state, &lock_of(self.index))?.into_iter().next() else {
                     return Ok(Wish::Coin);
                 };
-                let (mut transaction, what) = match known {
-                    None => (self.store().transaction(), Operation::Store),
+                let mut signed = match known {
+                    None => vec![Signed { transaction: self.store().transaction(), what: Operation::Store }],
                     Some(object) => {
                         let position = Position::next(self.chain, self.object, &object).expect("the log is short");
-                        (self.grant(position).transaction(), Operation::Grant)
+                        let after = Position { seq: position.seq + 1, ..position };
+                        let revoke = random.one_in(REGRET_ONE_IN).then(|| self.revoke(after));
+                        [self.grant(position)].into_iter().chain(revoke).collect()
                     }
                 };
-                pay_fee(&mut transaction, &self.chain, (point, coin.output), &self.key);
-                Signed { transaction, what }
+                pay_fee(&mut signed[0].transaction, &self.chain, (point, coin.output), &self.key);
+                signed
             }
         };
-        let seq = self.log.len() as u64;
-        let transaction = signed.transaction.clone();
-        self.log.push(signed);
-        Ok(Wish::Submit(vec![(seq, transaction)]))
+        let first = self.log.len() as u64;
+        self.log.extend(signed);
+        let new = (first..).zip(&self.log[first as usize..]);
+        Ok(Wish::Submit(new.map(|(seq, signed)| (seq, signed.transaction.clone())).collect()))
     }
 
     fn store(&self) -> Store {
@@ -145,7 +147,7 @@ impl Patient {
         Store::sign(self.chain, self.gateway_id, self.nonce, content, &self.key, &[0; 32]).expect("keys in memory sign")
     }
 
-    fn grant(&self, position: Position) -> Grant {
+    fn grant(&self, position: Position) -> Signed {
         let terms = GrantTerms {
             grantee: self.institute.public_key(),
             permissions: Permissions::READ,
@@ -155,7 +157,13 @@ impl Patient {
             wrap_commit: wrap().commitment(),
             payment: None,
         };
-        Grant::sign(position, terms, &self.key, &[0; 32]).expect("keys in memory sign")
+        let grant = Grant::sign(position, terms, &self.key, &[0; 32]).expect("keys in memory sign");
+        Signed { transaction: grant.transaction(), what: Operation::Grant }
+    }
+
+    fn revoke(&self, position: Position) -> Signed {
+        let revoke = Revoke::sign(position, self.institute.public_key(), &self.key, &[0; 32]);
+        Signed { transaction: revoke.expect("keys in memory sign").transaction(), what: Operation::Revoke }
     }
 
     /// An institute's request to read the record.
