@@ -1,32 +1,33 @@
 //! The course of a run: one thing after the other, in virtual time.
 
+mod people;
+mod trouble;
+
 use std::{collections::BTreeSet, sync::mpsc};
 
 use health_chain::{
-    application::{
-        gateway::{Request, Response},
-        node::{Answer, NodeEvent, SteppedNode},
-    },
+    application::node::{NodeEvent, SteppedNode},
     consensus::{
         Weight,
         ports::{Accusation, SearchOutcome},
     },
-    data::{BlockId, Millis, Transaction, TxId, codec, ports::BatchHasher, ports::ScalarHasher},
+    data::{BlockId, Millis, TxId, ports::BatchHasher, ports::ScalarHasher},
     network::PeerId,
 };
 
+use self::people::Question;
 use super::{
     Activity, Broken, Options, Report, Violation,
     account::Accounts,
     check::Checks,
-    disk::{Disk, JOURNAL},
+    disk::Disk,
     fabric::{Fabric, LinkRules, NodeIndex, Partition, Wake, peer},
     fault::Fault,
     payments::Payer,
     random::Random,
     stake::Owner,
-    users::{Operation, Patient, Wish},
-    watch::{Signed, Watcher},
+    users::Patient,
+    watch::Watcher,
     world::{START, World},
 };
 
@@ -34,12 +35,6 @@ use super::{
 const CHECK_MILLIS: u64 = 60_000;
 /// How long a node that does not start on a full disk waits before it tries again, in milliseconds.
 const RETRY_MILLIS: u64 = 10_000;
-/// How far clocks jump at most, in milliseconds.
-const MAX_SKEW_MILLIS: u64 = 45_000;
-/// The time between two looks of a patient who only makes sure that what she signed is on the chain, at most, in milliseconds.
-const RESTING_MILLIS: u64 = 60_000;
-/// How much of the healed time patients act on: afterwards they only make sure that what they signed is on the chain.
-const ACTIVE_SHARE: u64 = 4;
 
 pub(super) struct Simulation<'a> {
     pub(super) options: &'a Options,
@@ -71,22 +66,6 @@ pub(super) struct Simulation<'a> {
 pub(super) struct Running {
     pub(super) node: SteppedNode,
     events: mpsc::Receiver<NodeEvent>,
-}
-
-/// Something asked of a gateway.
-struct Question {
-    /// The node that asked for her.
-    asker: NodeIndex,
-    patient: usize,
-    about: About,
-    answer: Answer,
-}
-
-enum About {
-    /// Leave to read; what the gateway had acknowledged when it was asked.
-    Read { acknowledged: Option<u64> },
-    /// The withdrawal with this number.
-    Withdrawal { seq: u64 },
 }
 
 impl<'a> Simulation<'a> {
@@ -391,221 +370,6 @@ impl<'a> Simulation<'a> {
         self.turn(node)
     }
 
-    fn fault(&mut self) -> Result<(), Box<Violation>> {
-        if self.is_healed {
-            return Ok(());
-        }
-        let next = self.random.exponential(self.options.fault_millis as f64) as u64;
-        self.after(next, Wake::Fault);
-        let kinds: Vec<Fault> = self.options.faults.iter().copied().filter(|fault| fault.is_scheduled()).collect();
-        let fault = kinds[self.random.index(kinds.len())];
-        let node = self.random.index(self.options.nodes);
-        let outage = self.random.between(5_000, self.options.max_outage_millis);
-        match fault {
-            Fault::Halves | Fault::Ring | Fault::OneWay => {
-                if self.fabric.with(|shared| shared.partition != Partition::None) {
-                    return Ok(());
-                }
-                let partition = match fault {
-                    Fault::Halves => Partition::Halves((0..self.nodes.len()).map(|_| self.random.one_in(2)).collect()),
-                    Fault::Ring => Partition::Ring,
-                    _ => Partition::OneWay(node),
-                };
-                self.fabric.with(|shared| {
-                    shared.count(fault);
-                    shared.divide(partition);
-                });
-                self.after(outage, Wake::Mend);
-            }
-            Fault::Crash if self.nodes[node].is_some() => {
-                self.fabric.with(|shared| shared.count(fault));
-                self.die(node);
-            }
-            Fault::TornJournal if !self.has_spoken_again() => {}
-            Fault::TornJournal | Fault::LostWrite | Fault::UnheardWrite | Fault::FailedCommit => {
-                self.disks[node].arm(fault)
-            }
-            Fault::FullDisk => {
-                self.disks[node].set_full(true);
-                self.after(outage, Wake::Room(node));
-            }
-            Fault::ClockSkew => {
-                let skew = self.random.between(0, 2 * MAX_SKEW_MILLIS) as i64 - MAX_SKEW_MILLIS as i64;
-                self.fabric.with(|shared| {
-                    shared.count(fault);
-                    shared.set_skew(node, skew);
-                });
-                self.plan_turn(node);
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// Whether no journal is about to be torn, and whose was torn last has begun another height than that at which it is silent. Two such at one height would be
-    /// a third of all together with the liars, and the chain would stand still for ever.
-    fn has_spoken_again(&self) -> bool {
-        let has_forgotten = |(node, record): &(NodeIndex, Vec<u8>)| {
-            let state = self.nodes[*node].as_ref().map(|running| running.node.chain().state());
-            state.is_some_and(|state| state.get(JOURNAL, record).expect("memory can be read").is_none())
-        };
-        self.torn.as_ref().is_none_or(has_forgotten)
-            && !self.disks.iter().any(|disk| disk.is_armed_with(Fault::TornJournal))
-    }
-
-    fn heal(&mut self) {
-        self.is_healed = true;
-        for (node, disk) in self.disks.iter().enumerate() {
-            disk.set_full(false);
-            disk.disarm();
-            self.fabric.with(|shared| shared.set_skew(node, 0));
-            self.plan_turn(node);
-        }
-        self.fabric.with(|shared| {
-            shared.divide(Partition::None);
-            shared.rules.loss_one_in = 0;
-        });
-        self.checks.healed_at = self.nodes.iter().flatten().map(|running| running.node.chain().tip().height).max();
-    }
-
-    fn patient(&mut self, index: usize) -> Result<(), Box<Violation>> {
-        let (rests, millis) = (self.has_rested(), self.millis());
-        let mean = if rests { self.options.act_millis.min(RESTING_MILLIS) } else { self.options.act_millis };
-        let next = self.random.exponential(mean as f64) as u64;
-        self.after(next.max(1), Wake::Patient(index));
-        let patient = &mut self.patients[index];
-        let home = patient.home;
-        let Some(running) = &mut self.nodes[home] else { return Ok(()) };
-        let before = patient.log.len();
-        let wish = patient.wish(running.node.chain().state(), rests, &mut self.random);
-        let gateway = Some(patient.gateway);
-        if let Some(watcher) = &mut self.watcher {
-            for signed in &patient.log[before..] {
-                watcher.signed(millis, &Signed { transaction: &signed.transaction, home, gateway });
-            }
-        }
-        match wish.expect("memory can be read") {
-            Wish::Nothing => Ok(()),
-            Wish::Coin => {
-                let mint = self.world.mint();
-                self.signed.insert(mint.id());
-                // Known, or on the chain already, where another patient was first.
-                let _ = running.node.submit(mint);
-                self.after_step(home)
-            }
-            Wish::Submit(operations) => {
-                operations.into_iter().try_for_each(|(seq, transaction)| self.submit(index, seq, transaction))
-            }
-        }
-    }
-
-    fn payer(&mut self, index: usize) -> Result<(), Box<Violation>> {
-        let next = self.random.exponential(self.options.pay_millis as f64) as u64;
-        self.after(next.max(1), Wake::Payer(index));
-        let millis = self.millis();
-        let payer = &mut self.payers[index];
-        let home = payer.home;
-        let Some(running) = &mut self.nodes[home] else { return Ok(()) };
-        match payer.pay(running.node.chain().state()) {
-            Some(payment) => {
-                if let Some(watcher) = &mut self.watcher {
-                    watcher.signed(millis, &Signed { transaction: &payment, home, gateway: None });
-                }
-                self.signed.insert(payment.id());
-                if running.node.submit(payment.clone()).is_ok() {
-                    payer.paid(&payment);
-                    self.activity.paid += 1;
-                }
-            }
-            None => {
-                // Known, or on the chain already, where somebody else was first.
-                let mint = self.world.mint();
-                self.signed.insert(mint.id());
-                let _ = running.node.submit(mint);
-            }
-        }
-        self.after_step(home)
-    }
-
-    fn submit(&mut self, index: usize, seq: u64, transaction: Transaction) -> Result<(), Box<Violation>> {
-        let (home, gateway) = (self.patients[index].home, self.patients[index].gateway);
-        let Some(running) = &mut self.nodes[home] else { return Ok(()) };
-        self.signed.insert(transaction.id());
-        let is_revocation = self.patients[index].log[seq as usize].what == Operation::Revoke;
-        if is_revocation && home != gateway {
-            let answer = running.node.ask(peer(gateway), codec::encode(&Request::withdraw(&transaction)));
-            self.questions.push(Question { asker: home, patient: index, about: About::Withdrawal { seq }, answer });
-        }
-        let taken = running.node.submit(transaction).is_ok();
-        self.after_step(home)?;
-        if taken && is_revocation && home == gateway && self.nodes[home].is_some() {
-            self.acknowledge(index, seq);
-        }
-        Ok(())
-    }
-
-    fn acknowledge(&mut self, patient: usize, seq: u64) {
-        self.activity.acknowledged += 1;
-        let known = &mut self.patients[patient].acknowledged;
-        *known = (*known).max(Some(seq));
-    }
-
-    fn reader(&mut self, index: usize) {
-        let next = self.random.exponential(self.options.act_millis as f64) as u64;
-        self.after(next.max(1), Wake::Reader(index));
-        let asker = self.random.index(self.options.nodes);
-        let nonce = self.random.bytes();
-        let patient = &self.patients[index];
-        if asker == patient.gateway || patient.log.is_empty() {
-            return;
-        }
-        let Some(running) = &mut self.nodes[asker] else { return };
-        let time = self.fabric.clock(asker).timestamp();
-        let answer = running.node.ask(peer(patient.gateway), patient.read_request(time, nonce));
-        let about = About::Read { acknowledged: patient.acknowledged };
-        self.questions.push(Question { asker, patient: index, about, answer });
-    }
-
-    /// Answers come in a step of the node that asked, and are taken before another one has a step.
-    fn take_answers(&mut self, node: NodeIndex) -> Result<(), Box<Violation>> {
-        if !self.questions.iter().any(|question| question.asker == node) {
-            return Ok(());
-        }
-        let mut waiting = Vec::new();
-        for question in std::mem::take(&mut self.questions) {
-            if question.asker != node {
-                waiting.push(question);
-                continue;
-            }
-            match question.answer.try_recv() {
-                Err(mpsc::TryRecvError::Empty) => waiting.push(question),
-                Err(mpsc::TryRecvError::Disconnected) | Ok(Err(_)) => {}
-                Ok(Ok(body)) => self.answered(&question, &body)?,
-            }
-        }
-        self.questions = waiting;
-        Ok(())
-    }
-
-    fn answered(&mut self, question: &Question, body: &[u8]) -> Result<(), Box<Violation>> {
-        let patient = question.patient;
-        match (&question.about, codec::decode::<Response>(body)) {
-            (About::Withdrawal { seq }, Ok(Response::Taken)) => self.acknowledge(patient, *seq),
-            (About::Read { acknowledged }, Ok(Response::Opened(_))) => {
-                self.activity.permitted += 1;
-                // Only a grant signed after the withdrawal makes the answer right.
-                if let Some(withdrawn) = *acknowledged
-                    && self.patients[patient].last_grant() < Some(withdrawn)
-                {
-                    return Err(self.violation(Broken::Revocation { patient, withdrawn }));
-                }
-            }
-            (_, Ok(Response::Refused { rule, .. })) => *self.activity.refused.entry(rule).or_default() += 1,
-            _ => {}
-        }
-        Ok(())
-    }
-
     fn check(&mut self) -> Result<(), Box<Violation>> {
         let mut checks = std::mem::take(&mut self.checks);
         let result = checks.look(self);
@@ -633,11 +397,6 @@ impl<'a> Simulation<'a> {
 
     fn check_end(&mut self) -> Result<(), Box<Violation>> {
         self.checks.look_at_end(self).map_err(|broken| self.violation(broken))
-    }
-
-    /// Whether patients sign nothing new any more.
-    fn has_rested(&self) -> bool {
-        self.millis() > self.options.hostile_millis + self.options.healed_millis / ACTIVE_SHARE
     }
 
     /// Virtual time since the beginning.
