@@ -78,7 +78,7 @@ pub const MAX_LETTER_BYTES: usize = 16 * 1024;
 pub const MAX_LETTERS: usize = 256;
 /// Objects being read from one gateway at a time.
 pub const MAX_SESSIONS: usize = 1_024;
-/// Objects being read by one requester.
+/// Objects being read by one requester; the next one takes the place of the oldest.
 pub const MAX_REQUESTER_SESSIONS: usize = 32;
 /// Objects being read over one connection.
 pub const MAX_PEER_SESSIONS: usize = 256;

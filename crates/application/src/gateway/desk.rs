@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use health_chain_consensus::Chain;
 use health_chain_data::{
-    Block, Hash, Millis, Signature, Timestamp, Transaction, codec, ports::StoreError, state::Changes, tagged_hash,
-    wrap::KeyWrap,
+    Block, Hash, Millis, PublicKey, Signature, Timestamp, Transaction, codec, ports::StoreError, state::Changes,
+    tagged_hash, wrap::KeyWrap,
 };
 use health_chain_network::PeerId;
 
@@ -310,12 +310,8 @@ impl Desk {
         if !request.access.permission.contains(Permissions::READ) {
             return Err(Refusal::new("access-permission-unknown", "reading was not asked for"));
         }
-        let count =
-            |is_one: &dyn Fn(&Session) -> bool| self.sessions.values().filter(|session| is_one(session)).count();
-        if self.sessions.len() >= MAX_SESSIONS
-            || count(&|session| session.peer == *peer) >= MAX_PEER_SESSIONS
-            || count(&|session| session.permit.access.requester == request.access.requester) >= MAX_REQUESTER_SESSIONS
-        {
+        let peers = self.sessions.values().filter(|session| session.peer == *peer).count();
+        if self.sessions.len() >= MAX_SESSIONS || peers >= MAX_PEER_SESSIONS {
             return Err(Refusal::new("access-busy", "too many objects are being read"));
         }
         let permit = self.decide(now, chain, peer, request)?;
@@ -327,9 +323,20 @@ impl Desk {
         let session = tagged_hash("HC/session/v1", &[request.message().as_bytes(), &self.entropy()?]);
         let name = ObjectName { object: access.object, version: access.version };
         let opened = Opened { session, object: access.object, content: permit.content, wrap };
+        self.make_place(&access.requester);
         let leave = Session { peer: *peer, permit, name, opened: now, checked: now, unchecked_bytes: 0 };
         self.sessions.insert(session, leave);
         Ok(Response::Opened(opened))
+    }
+
+    /// Gives up the oldest of a requester's sessions where it has as many as it may: those that it did not end can't lock it out.
+    fn make_place(&mut self, requester: &PublicKey) {
+        let own = self.sessions.iter().filter(|(_, session)| session.permit.access.requester == *requester);
+        if own.clone().count() >= MAX_REQUESTER_SESSIONS
+            && let Some(oldest) = own.min_by_key(|(_, session)| session.opened).map(|(id, _)| *id)
+        {
+            self.sessions.remove(&oldest);
+        }
     }
 
     fn wrap(&self, commitment: &Hash) -> Result<KeyWrap, Refusal> {
