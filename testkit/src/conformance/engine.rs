@@ -27,7 +27,7 @@ const MAX_STEPS: usize = 100;
 /// - make blocks alone, each within a hundred steps: where others have to agree, `genesis` names one validator;
 /// - make equal blocks for equal inputs, and give what it sealed some weight;
 /// - take at every node what one has sealed, and refuse a header in which a bit has changed, or that is longer or shorter;
-/// - ask for nothing where it only checks;
+/// - ask for nothing where it only checks, but that somebody answers for bytes that are no message;
 /// - seal nothing that does not extend the tip.
 ///
 /// What engines say to each other goes nowhere here: that is for the simulator.
@@ -147,7 +147,10 @@ fn makes_nothing(chain: &mut Chain, now: Millis) {
         EngineInput::Message(b"no message".to_vec()),
     ];
     for input in inputs {
-        assert_eq!(chain.step_engine(now, input), [], "an engine that only checks asks for nothing");
+        let may_blame = matches!(input, EngineInput::Message(_));
+        let mut actions = chain.step_engine(now, input);
+        actions.retain(|action| !(may_blame && matches!(action, Action::Blame { .. })));
+        assert_eq!(actions, [], "an engine that only checks asks for nothing");
     }
 }
 
