@@ -4,10 +4,10 @@
 
 mod common;
 
-use common::{Crash, NOTE, START, SharedStore, World, genesis, parameters, parts, secret};
-use health_chain_consensus::{Chain, EngineInput, ports::Action, verify::CERTIFIED_BLOCK_VERSION};
-use health_chain_consensus_bft::{Bft, Claim, Signed, Statement, proposal_message, vote_message};
-use health_chain_data::{Block, Body, Genesis, Header, Height, Millis, Transaction, ports::ScalarHasher};
+use common::{Crash, START, SharedStore, World, genesis, parameters, parts, secret};
+use health_chain_consensus::{Chain, EngineInput, ports::Action};
+use health_chain_consensus_bft::{Bft, Claim, Statement, proposal_message, vote_message};
+use health_chain_data::{Block, BlockId, Genesis, Height, Millis};
 
 const MINUTE: u64 = 60_000;
 
@@ -98,7 +98,7 @@ impl Late {
                     Action::WakeAt(at) => self.wake_at = Some(at),
                     Action::Propose => {
                         self.proposed += 1;
-                        inputs.push(EngineInput::Proposal(block(&self.chain.tip().header, LATE)));
+                        inputs.push(EngineInput::Proposal(block(self.chain.tip().id, LATE)));
                     }
                     Action::Broadcast(_) => sent += 1,
                     _ => {}
@@ -124,12 +124,10 @@ impl Late {
 /// The others have voted for the first proposal and then given it up, and have gone on to the second round.
 fn first_round_failed(genesis: &Genesis) -> Vec<Vec<u8>> {
     let signed = |number, round, claim| {
-        let statement = Statement { height: Height(1), round, claim };
-        let signature = secret(number).sign(&statement.message(genesis.chain_id()), &[0; 32]);
-        Signed { statement, validator: secret(number).public_key(), signature }
+        common::signed(genesis.chain_id(), number, Statement { height: Height(1), round, claim })
     };
     let proposer = 1;
-    let block = block(&genesis.block().header, proposer);
+    let block = block(genesis.block().id(), proposer);
     let choice = block.id().into();
     let proposal = signed(proposer, 0, Claim::Proposal { choice, valid_round: None });
     let votes = [(0, Claim::Prevote(Some(choice))), (0, Claim::Precommit(None)), (1, Claim::Prevote(None))];
@@ -137,9 +135,6 @@ fn first_round_failed(genesis: &Genesis) -> Vec<Vec<u8>> {
     [proposal_message(proposal, block)].into_iter().chain(votes.map(vote_message)).collect()
 }
 
-fn block(parent: &Header, mark: usize) -> Block {
-    let body = Body(vec![Transaction::new(NOTE, vec![mark as u8])]);
-    let root = body.root(&ScalarHasher);
-    let time = START.saturating_add(1);
-    Block { header: Header { version: CERTIFIED_BLOCK_VERSION, parent: parent.id(), root, time, seal: vec![] }, body }
+fn block(parent: BlockId, mark: usize) -> Block {
+    common::proposed(parent, mark as u8, START.saturating_add(1))
 }

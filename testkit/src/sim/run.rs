@@ -278,7 +278,6 @@ impl<'a> Simulation<'a> {
             let millis = self.fabric.with(|shared| shared.now) - Millis::from(START).0;
             watcher.turned(millis, node, &running.node);
         }
-        let know_each_other = self.millis() >= self.options.known_again_millis();
         let (mut moved, mut accusations) = (false, Vec::new());
         for event in running.events.try_iter() {
             match event {
@@ -291,6 +290,7 @@ impl<'a> Simulation<'a> {
                 }
                 NodeEvent::Mined { .. } if is_honest => {
                     self.activity.made += 1;
+                    let know_each_other = self.millis() >= self.options.known_again_millis();
                     self.checks.made[node] += u64::from(know_each_other);
                 }
                 NodeEvent::PeerPenalised { peer, is_banned } if is_honest => {

@@ -310,8 +310,8 @@ impl Desk {
         if !request.access.permission.contains(Permissions::READ) {
             return Err(Refusal::new("access-permission-unknown", "reading was not asked for"));
         }
-        let peers = self.sessions.values().filter(|session| session.peer == *peer).count();
-        if self.sessions.len() >= MAX_SESSIONS || peers >= MAX_PEER_SESSIONS {
+        let of_peer = self.sessions.values().filter(|session| session.peer == *peer).count();
+        if self.sessions.len() >= MAX_SESSIONS || of_peer >= MAX_PEER_SESSIONS {
             return Err(Refusal::new("access-busy", "too many objects are being read"));
         }
         let permit = self.decide(now, chain, peer, request)?;

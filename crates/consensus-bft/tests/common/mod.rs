@@ -11,13 +11,14 @@ use std::{
 use health_chain_consensus::{
     Accepted, Chain, Checkpoint, ConsensusParameters, EngineInput, Epochs, OpenError, Parts, Validator,
     ports::{Accusation, Action, BlockContext, Effect, ExecuteError, Executor, NoReward, StakeView},
-    verify::BLOCK_VERSION,
+    verify::{BLOCK_VERSION, CERTIFIED_BLOCK_VERSION},
 };
 use health_chain_consensus_bft::{
     Bft, BftParameters, Choice, Claim, Signed, Statement, proposal, proposal_message, statements, vote_message,
 };
 use health_chain_data::{
-    Block, BlockId, Body, Genesis, Hash, Header, Height, Kind, Millis, PublicKey, SecretKey, Timestamp, Transaction,
+    Block, BlockId, Body, ChainId, Genesis, Hash, Header, Height, Kind, Millis, PublicKey, SecretKey, Timestamp,
+    Transaction,
     ports::{ChainStore, ScalarHasher, SignatureClaim, SingleVerifier, StateView, StoreError},
     sha256,
     state::{Changes, MemoryStore, Overlay, Table},
@@ -110,6 +111,19 @@ pub fn follower(genesis: &Genesis, checkpoint: Option<Checkpoint>) -> Result<Cha
 pub fn follower_on(store: &SharedStore, genesis: &Genesis, checkpoint: Option<Checkpoint>) -> Result<Chain, OpenError> {
     let engine = Bft::follower(genesis).unwrap().with_stakes(Arc::new(Appointments));
     Chain::open_at(parts(engine, Box::new(store.clone())), genesis, checkpoint)
+}
+
+/// What a validator says.
+pub fn signed(chain: ChainId, number: usize, statement: Statement) -> Signed {
+    let signature = secret(number).sign(&statement.message(chain), &[0; 32]);
+    Signed { statement, validator: secret(number).public_key(), signature }
+}
+
+/// A block as it is proposed; blocks of other marks are other blocks.
+pub fn proposed(parent: BlockId, mark: u8, time: Timestamp) -> Block {
+    let body = Body(vec![Transaction::new(NOTE, vec![mark])]);
+    let root = body.root(&ScalarHasher);
+    Block { header: Header { version: CERTIFIED_BLOCK_VERSION, parent, root, time, seal: vec![] }, body }
 }
 
 /// When a node's process ends: at which write to its store, and whether that write still happens.
@@ -583,8 +597,7 @@ impl World {
             Claim::Precommit(choice) => Claim::Precommit(other(choice)),
         };
         let statement = Statement { claim, ..signed.statement };
-        let signature = secret(self.nodes[node].key).sign(&statement.message(self.genesis.chain_id()), &[0; 32]);
-        let lie = Signed { statement, signature, ..*signed };
+        let lie = self::signed(self.genesis.chain_id(), self.nodes[node].key, statement);
         match other_block {
             Some(block) => proposal_message(lie, block),
             None => vote_message(lie),

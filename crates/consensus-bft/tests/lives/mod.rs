@@ -6,17 +6,11 @@ use std::{
     sync::LazyLock,
 };
 
-use health_chain_consensus::{
-    ports::{Action, Ancestry, Engine, Input},
-    verify::CERTIFIED_BLOCK_VERSION,
-};
+use health_chain_consensus::ports::{Action, Ancestry, Engine, Input};
 use health_chain_consensus_bft::{Bft, Choice, Claim, Signed, Statement, proposal_message, statements, vote_message};
-use health_chain_data::{
-    Block, BlockId, Body, Genesis, Hash, Header, Height, Millis, PublicKey, Transaction, ports::ScalarHasher,
-    state::MemoryStore,
-};
+use health_chain_data::{Block, BlockId, Genesis, Hash, Header, Height, Millis, PublicKey, state::MemoryStore};
 
-use crate::common::{self, NOTE, Random, START, secret};
+use crate::common::{self, Random, START, secret};
 
 const HEIGHT: Height = Height(1);
 const VALIDATORS: usize = 4;
@@ -183,9 +177,7 @@ pub fn script(me: usize, mark: u8, random: &mut Random) -> Vec<Event> {
 }
 
 pub fn signed(number: usize, round: u32, claim: Claim) -> Signed {
-    let statement = Statement { height: HEIGHT, round, claim };
-    let signature = secret(number).sign(&statement.message(GENESIS.chain_id()), &[0; 32]);
-    Signed { statement, validator: secret(number).public_key(), signature }
+    common::signed(GENESIS.chain_id(), number, Statement { height: HEIGHT, round, claim })
 }
 
 pub fn choice(mark: u8) -> Choice {
@@ -193,9 +185,5 @@ pub fn choice(mark: u8) -> Choice {
 }
 
 pub fn block(mark: u8) -> Block {
-    let body = Body(vec![Transaction::new(NOTE, vec![mark])]);
-    let parent = BlockId(Hash::ZERO);
-    let root = body.root(&ScalarHasher);
-    let header = Header { version: CERTIFIED_BLOCK_VERSION, parent, root, time: START, seal: vec![] };
-    Block { header, body }
+    common::proposed(BlockId(Hash::ZERO), mark, START)
 }
