@@ -34,7 +34,7 @@ use crate::{
     limits::{
         MAX_FUTURE_HEIGHTS, MAX_FUTURE_MESSAGES, MAX_FUTURE_ROUNDS, MAX_PAST_HEIGHTS, MAX_ROUNDS_AHEAD, MAX_STATEMENTS,
     },
-    message::{self, Message, Votes},
+    message::{self, Message, Votes, vote_message},
     parameters::{BftParameters, ParametersError},
     rounds::Rounds,
     statement::{Choice, Claim, Signed, Slot, Statement},
@@ -263,39 +263,60 @@ impl Bft {
         }
         let mut actions = Vec::new();
         match message::read(&bytes, &self.office.validators) {
-            Ok(Message::Vote(signed)) if !is_proposal(&signed) => {
-                self.catch_up(now, &signed, &mut actions);
-                let is_new = self.admit(&signed, &mut actions);
-                let is_first =
-                    signed.statement.height >= self.next && self.statements.get(&signed.slot()) == Some(&signed);
-                if is_first {
-                    if self.taken.len() == MAX_STATEMENTS {
-                        self.taken.clear();
-                    }
-                    self.taken.insert(name);
-                }
-                if is_new || is_first {
-                    actions.push(Action::Relay(bytes));
-                }
-                if is_new {
-                    if signed.statement.height == self.next {
-                        self.rounds.take(signed, &self.office.validators);
-                    }
-                    self.deliver(now, signed.statement.height, Message::Vote(signed));
-                }
-            }
+            Ok(Message::Vote(signed)) => self.vote(now, signed, name, bytes, &mut actions),
             Ok(Message::Proposal(signed, block)) => {
                 if is_block_of(&signed, &block) && self.admit(&signed, &mut actions) {
                     actions.push(Action::Relay(bytes));
                     self.deliver(now, signed.statement.height, Message::Proposal(signed, block));
                 }
             }
-            // Whoever needs one of these is sent one by everybody who has it.
-            Ok(certificate @ (Message::Polka(_) | Message::Round { .. })) => self.deliver(now, self.next, certificate),
-            Ok(Message::Vote(_)) => {}
+            Ok(certificate) => self.certificate(now, certificate, &mut actions),
             Err(_) => actions.push(Action::Blame { rule: "bft-message" }),
         }
         actions
+    }
+
+    fn vote(&mut self, now: Millis, signed: Signed, name: Hash, bytes: Vec<u8>, actions: &mut Vec<Action>) {
+        if is_proposal(&signed) {
+            return;
+        }
+        self.catch_up(now, &signed, actions);
+        let is_new = self.admit(&signed, actions);
+        let is_first = signed.statement.height >= self.next && self.statements.get(&signed.slot()) == Some(&signed);
+        if is_first {
+            if self.taken.len() == MAX_STATEMENTS {
+                self.taken.clear();
+            }
+            self.taken.insert(name);
+        }
+        if is_new || is_first {
+            actions.push(Action::Relay(bytes));
+        }
+        if is_new {
+            if signed.statement.height == self.next {
+                self.rounds.take(signed, &self.office.validators);
+            }
+            self.deliver(now, signed.statement.height, Message::Vote(signed));
+        }
+    }
+
+    /// Takes what a certificate consists of, vote by vote, and then the whole. Certificates are not passed on, since whoever needs one is sent
+    /// one by each of its peers that has it. Their votes are: nobody says those of past rounds again to whoever has no such peer.
+    fn certificate(&mut self, now: Millis, certificate: Message, actions: &mut Vec<Action>) {
+        let (Message::Polka(Votes(votes)) | Message::Round { votes: Votes(votes), .. }) = &certificate else { return };
+        for vote in votes {
+            let bytes = vote_message(*vote);
+            let name = sha256(&bytes);
+            if self.taken.contains(&name) {
+                actions.push(Action::Relay(bytes));
+                continue;
+            }
+            self.vote(now, *vote, name, bytes, actions);
+            if actions.iter().any(|action| matches!(action, Action::Blame { .. })) {
+                return;
+            }
+        }
+        self.deliver(now, self.next, certificate);
     }
 
     /// Whether a statement is a validator's, timely, genuine and new. One that contradicts another is taken once, with an accusation; of

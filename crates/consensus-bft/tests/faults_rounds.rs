@@ -200,6 +200,37 @@ fn goes_on(life: &mut Life) {
     assert!(says(life, FAR + 1, Claim::Prevote(None)));
 }
 
+/// Two others are locked on a block, and the third is gone. One of them proposes it again, and says the certificate of its quorum to its own
+/// peers. Nobody says the prevotes themselves again, so whoever missed them and hears of the others through a follower only needs them from
+/// there: without it there would never be another quorum at this height.
+#[test]
+fn the_quorum_of_a_past_round_reaches_who_is_connected_through_others() {
+    const LOCKED: usize = 2;
+    assert_eq!(proposer(1), LOCKED);
+    let mut locked = Life::begin(LOCKED, OWN_MARK, &[]);
+    propose(&mut locked, FIRST, 0, 1);
+    [FIRST, LIAR].into_iter().for_each(|number| vote(&mut locked, number, 0, Claim::Prevote(Some(choice(1)))));
+    assert!(locked.done.iter().any(|action| matches!(action, Action::Broadcast(bytes) if statements(bytes)
+        .iter()
+        .any(|signed| signed.statement.claim == Claim::Precommit(Some(choice(1)))))));
+    let before = locked.done.len();
+    [ME, FIRST].into_iter().for_each(|number| vote(&mut locked, number, 1, Claim::Prevote(None)));
+
+    let (mut between, mut late) = (Life::follow(), begin(&[]));
+    (1..3).for_each(|number| vote(&mut late, number, 1, Claim::Prevote(None)));
+    for action in &locked.done[before..] {
+        if let Action::Broadcast(bytes) = action {
+            hear(&mut between, bytes.clone());
+        }
+    }
+    for action in &between.done {
+        if let Action::Relay(bytes) = action {
+            hear(&mut late, bytes.clone());
+        }
+    }
+    assert!(says(&late, 1, Claim::Prevote(Some(choice(1)))));
+}
+
 /// That validators 2 and 3 are in a far round, as another one says it that they have led there.
 fn certificate() -> Vec<u8> {
     let mut other = Life::begin(1, OWN_MARK, &[]);

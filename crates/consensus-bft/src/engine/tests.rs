@@ -125,3 +125,19 @@ fn what_nobody_honest_says_or_passes_on_is_blamed_on_its_bringer() {
         assert_eq!(blamed(codec::encode(&genuine)), (None, None));
     }
 }
+
+#[test]
+fn what_contradicts_a_vote_inside_a_certificate_is_found() {
+    let mut engine = Bft::follower(&genesis()).unwrap();
+    let block = Claim::Prevote(Some(Choice::from(health_chain_data::BlockId(Hash::ZERO))));
+    hear(&mut engine, 0, vote(3, 1, 0, Claim::Prevote(None)));
+    let polka = Message::Polka(Votes((1..4).map(|number| vote(number, 1, 0, block)).collect()));
+    let input = Input::Message { bytes: codec::encode(&polka), branch: &Branch(0), state: &MemoryStore::default() };
+    let actions = engine.step(Millis(0), input);
+    let accused = actions.iter().filter_map(|action| match action {
+        Action::Accuse(accusation) => Some(accusation.offender),
+        _ => None,
+    });
+    assert_eq!(accused.collect::<Vec<_>>(), [secret(3).public_key()]);
+    assert_eq!(actions.iter().filter(|action| matches!(action, Action::Relay(_))).count(), 3);
+}

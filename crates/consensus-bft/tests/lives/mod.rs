@@ -56,7 +56,15 @@ pub struct Life {
 impl Life {
     /// Starts validator `me` over a journal.
     pub fn begin(me: usize, mark: u8, journal: &[Vec<u8>]) -> Self {
-        let engine = Bft::validator(&GENESIS, Box::new(secret(me))).unwrap();
+        Self::of(Bft::validator(&GENESIS, Box::new(secret(me))).unwrap(), mark, journal)
+    }
+
+    /// Starts a node that only follows and passes on.
+    pub fn follow() -> Self {
+        Self::of(Bft::follower(&GENESIS).unwrap(), 0, &[])
+    }
+
+    fn of(engine: Bft, mark: u8, journal: &[Vec<u8>]) -> Self {
         let mut life = Self { engine, now: Millis::from(START), wake_at: None, mark, done: Vec::new() };
         journal.iter().for_each(|entry| life.step(Input::Journal(entry.clone())));
         life.meet(Event::Tip);
