@@ -19,7 +19,7 @@ use health_chain_consensus::{
 use health_chain_contract::ports::Program;
 use health_chain_data::{
     ChainId, Genesis, Hash, Height, PublicKey, SecretKey, Timestamp, Transaction, codec,
-    ports::{ChainStore, SingleVerifier, Verifier},
+    ports::{ChainStore, SignatureClaim, SingleVerifier, Verifier},
     state::{Changes, MemoryStore, Overlay},
 };
 use health_chain_incentive::kinds::EVIDENCE;
@@ -39,7 +39,7 @@ fn public(seed: u8) -> PublicKey {
 struct Denounced;
 
 impl EvidenceCheck for Denounced {
-    fn offence(&self, evidence: &[u8], _: ChainId) -> Result<Offence, Rejection> {
+    fn offence(&self, evidence: &[u8], _: ChainId, _: &mut Vec<SignatureClaim>) -> Result<Offence, Rejection> {
         let refused = || Rejection { rule: "not-denounced", source: "no key and height".into() };
         let (offender, height) = evidence.split_first_chunk::<32>().ok_or_else(refused)?;
         let offender = PublicKey::from_bytes(offender).map_err(|_| refused())?;

@@ -2,9 +2,9 @@
 
 use health_chain_consensus::ports::{EvidenceCheck, Offence, Rejection};
 use health_chain_data::{
-    ChainId, PublicKey,
+    ChainId,
     codec::{self, CodecError, Wire},
-    ports::{SingleVerifier, Verifier},
+    ports::SignatureClaim,
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -28,17 +28,15 @@ pub enum EvidenceError {
     /// They say the same.
     #[error("the statements agree")]
     Agree,
-    /// One is not signed by its validator.
-    #[error("a signature does not verify")]
-    Signature,
 }
 
 impl Evidence {
-    /// Who did it: proven to anybody who knows the chain. Whether that was a validator is for the caller to know.
+    /// Who did what: proven to anybody who knows the chain, provided that the two signatures hold that are pushed to `claims`. Whether
+    /// that was a validator is for the caller to know.
     ///
     /// # Errors
     /// Why it proves nothing.
-    pub fn offender(&self, chain: ChainId) -> Result<PublicKey, EvidenceError> {
+    pub fn offence(&self, chain: ChainId, claims: &mut Vec<SignatureClaim>) -> Result<Offence, EvidenceError> {
         let Self(one, other) = self;
         if one.slot() != other.slot() {
             return Err(EvidenceError::Unrelated);
@@ -46,9 +44,8 @@ impl Evidence {
         if one.statement == other.statement {
             return Err(EvidenceError::Agree);
         }
-        let claims = [one.claim(chain), other.claim(chain)];
-        SingleVerifier.verify(&claims).map_err(|_| EvidenceError::Signature)?;
-        Ok(one.validator)
+        claims.extend([one.claim(chain), other.claim(chain)]);
+        Ok(Offence { offender: one.validator, height: one.statement.height })
     }
 }
 
@@ -57,16 +54,13 @@ impl Evidence {
 pub struct Equivocation;
 
 impl EvidenceCheck for Equivocation {
-    fn offence(&self, evidence: &[u8], chain: ChainId) -> Result<Offence, Rejection> {
-        let proven = codec::decode::<Evidence>(evidence).map_err(EvidenceError::Malformed).and_then(|evidence| {
-            Ok(Offence { offender: evidence.offender(chain)?, height: evidence.0.statement.height })
-        });
-        proven.map_err(|error| {
+    fn offence(&self, evidence: &[u8], chain: ChainId, claims: &mut Vec<SignatureClaim>) -> Result<Offence, Rejection> {
+        let decoded = codec::decode::<Evidence>(evidence).map_err(EvidenceError::Malformed);
+        decoded.and_then(|evidence| evidence.offence(chain, claims)).map_err(|error| {
             let rule = match error {
                 EvidenceError::Malformed(_) => "bft-evidence-malformed",
                 EvidenceError::Unrelated => "bft-evidence-unrelated",
                 EvidenceError::Agree => "bft-evidence-agree",
-                EvidenceError::Signature => "bft-evidence-signature",
             };
             Rejection { rule, source: Box::new(error) }
         })
@@ -83,7 +77,10 @@ impl Wire for Evidence {
 
 #[cfg(test)]
 mod tests {
-    use health_chain_data::{BlockId, Hash, Height, SecretKey};
+    use health_chain_data::{
+        BlockId, Hash, Height, SecretKey,
+        ports::{SingleVerifier, Verifier},
+    };
 
     use super::*;
     use crate::{Choice, Claim, Statement};
@@ -97,18 +94,25 @@ mod tests {
         Signed { statement, validator: secret.public_key(), signature }
     }
 
+    /// Who is named, and whether by signatures that hold.
+    fn offence(evidence: Evidence, chain: ChainId) -> Result<(Offence, bool), EvidenceError> {
+        let mut claims = Vec::new();
+        let offence = evidence.offence(chain, &mut claims)?;
+        assert_eq!(claims.len() as u32, Equivocation.signature_checks());
+        Ok((offence, SingleVerifier.verify(&claims).is_ok()))
+    }
+
     #[test]
     fn only_two_genuine_conflicting_statements_name_an_offender() {
         let (one, other) = (vote(1, 0, None), vote(1, 0, Some(BlockId::default().into())));
-        assert_eq!(Evidence(one, other).offender(CHAIN), Ok(one.validator));
-        assert_eq!(Evidence(one, one).offender(CHAIN), Err(EvidenceError::Agree));
-        assert_eq!(Evidence(one, vote(1, 1, None)).offender(CHAIN), Err(EvidenceError::Unrelated));
-        assert_eq!(
-            Evidence(one, vote(2, 0, Some(BlockId::default().into()))).offender(CHAIN),
-            Err(EvidenceError::Unrelated)
-        );
+        let named = Offence { offender: one.validator, height: Height(5) };
+        assert_eq!(offence(Evidence(one, other), CHAIN), Ok((named, true)));
+        assert_eq!(offence(Evidence(one, one), CHAIN), Err(EvidenceError::Agree));
+        assert_eq!(offence(Evidence(one, vote(1, 1, None)), CHAIN), Err(EvidenceError::Unrelated));
+        let somebody_elses = vote(2, 0, Some(BlockId::default().into()));
+        assert_eq!(offence(Evidence(one, somebody_elses), CHAIN), Err(EvidenceError::Unrelated));
         let forged = Signed { signature: one.signature, ..other };
-        assert_eq!(Evidence(one, forged).offender(CHAIN), Err(EvidenceError::Signature));
-        assert_eq!(Evidence(one, other).offender(ChainId(Hash([8; 32]))), Err(EvidenceError::Signature));
+        assert_eq!(offence(Evidence(one, forged), CHAIN), Ok((named, false)));
+        assert_eq!(offence(Evidence(one, other), ChainId(Hash([8; 32]))), Ok((named, false)));
     }
 }

@@ -9,8 +9,7 @@ mod common;
 use std::{collections::BTreeSet, env};
 
 use common::{Conduct, Random, World, secret};
-use health_chain_consensus_bft::Evidence;
-use health_chain_data::{Height, PublicKey, codec};
+use health_chain_data::{Height, PublicKey};
 
 const MINUTE: u64 = 60_000;
 const SEEDS: u64 = 5;
@@ -31,14 +30,6 @@ fn keys_of(world: &World, conduct: Conduct) -> BTreeSet<PublicKey> {
     nodes.map(|node| secret(node.key).public_key()).collect()
 }
 
-/// Every accusation is proof against its offender to anybody.
-fn check_evidence(world: &World) {
-    for accusation in world.nodes.iter().flat_map(|node| &node.accusations) {
-        let evidence: Evidence = codec::decode(&accusation.evidence).unwrap();
-        assert_eq!(evidence.offender(world.genesis.chain_id()), Ok(accusation.offender));
-    }
-}
-
 #[test]
 fn up_to_a_third_of_liars_change_nothing_and_those_who_contradict_themselves_are_named() {
     let (mut named, mut kinds) = (0, [0; CONDUCTS.len()]);
@@ -57,7 +48,7 @@ fn up_to_a_third_of_liars_change_nothing_and_those_who_contradict_themselves_are
             world.start_all();
             assert!(world.run_to(EVIDENCE_HEIGHTS + 2, 20 * MINUTE), "{case}: they stand still");
             world.check_agreement();
-            check_evidence(&world);
+            world.check_evidence();
             let equivocators = keys_of(&world, Conduct::Equivocates);
             let accused: BTreeSet<PublicKey> = world.named.keys().copied().collect();
             assert_eq!(accused, equivocators, "{case}");
@@ -85,7 +76,7 @@ fn one_equivocator_too_many_is_named_with_all_the_others() {
             world.start_all();
             // Whether they get anywhere is up to the liars.
             world.run_to(EVIDENCE_HEIGHTS, MINUTE / 4);
-            check_evidence(&world);
+            world.check_evidence();
             let accused: BTreeSet<PublicKey> = world.named.keys().copied().collect();
             assert_eq!(accused, keys_of(&world, Conduct::Equivocates), "{faults} + 1 liars, seed {seed}");
         }
@@ -109,7 +100,7 @@ fn those_who_break_agreement_are_named_once_the_deceived_speak_to_each_other() {
                 world.run_to(*height, MINUTE);
                 world.named.len() > faults
             });
-            check_evidence(&world);
+            world.check_evidence();
             let accused: BTreeSet<PublicKey> = world.named.keys().copied().collect();
             assert_eq!(accused, keys_of(&world, Conduct::TwoFaced), "{case}");
             let delay = world.named.values().max().unwrap() - before;

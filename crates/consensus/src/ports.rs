@@ -280,14 +280,15 @@ impl StakeView for FixedStake {
 /// Reads the evidence of an [`Accusation`]. Implemented by engines that accuse; asked by the layers above, which make somebody answer
 /// for it.
 pub trait EvidenceCheck: Send + Sync {
-    /// What the evidence proves to anybody on this chain. Whether the offender was a validator then is not looked at
+    /// What the evidence proves to anybody on this chain, provided that the signatures hold that it depends on: they are pushed to
+    /// `claims`, and the caller verifies them before the outcome counts. Whether the offender was a validator then is not looked at
     /// ([`crate::validators::offence`]).
     ///
     /// # Errors
     /// Why it proves nothing.
-    fn offence(&self, evidence: &[u8], chain: ChainId) -> Result<Offence, Rejection>;
+    fn offence(&self, evidence: &[u8], chain: ChainId, claims: &mut Vec<SignatureClaim>) -> Result<Offence, Rejection>;
 
-    /// How many signatures a check verifies, at most.
+    /// How many signatures evidence depends on, at most.
     fn signature_checks(&self) -> u32;
 }
 
@@ -305,7 +306,7 @@ pub struct Offence {
 pub struct NoEvidence;
 
 impl EvidenceCheck for NoEvidence {
-    fn offence(&self, _: &[u8], _: ChainId) -> Result<Offence, Rejection> {
+    fn offence(&self, _: &[u8], _: ChainId, _: &mut Vec<SignatureClaim>) -> Result<Offence, Rejection> {
         Err(Rejection { rule: "no-evidence", source: Box::new(EvidenceNotTaken) })
     }
 

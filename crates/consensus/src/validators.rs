@@ -11,7 +11,7 @@ use core::cmp::Reverse;
 use health_chain_data::{
     Height, PublicKey,
     codec::{self, Wire},
-    ports::{StateView, StoreError},
+    ports::{SignatureClaim, StateView, StoreError},
     state::{self, Overlay, Table},
 };
 use serde::{Deserialize, Serialize};
@@ -182,7 +182,8 @@ impl From<AnswerError> for ExecuteError {
     }
 }
 
-/// The offence that `evidence` proves, of a validator who can still be called to account for it, and the chain's epochs.
+/// The offence that `evidence` proves, of a validator who can still be called to account for it, and the chain's epochs. The signatures
+/// that it depends on are pushed to `claims`; the caller verifies them before the outcome counts.
 ///
 /// # Errors
 /// Where it proves nothing, by a rule of [`AnswerError`], or where the state can't be read.
@@ -191,8 +192,9 @@ pub fn offence(
     check: &dyn EvidenceCheck,
     evidence: &[u8],
     context: &BlockContext,
+    claims: &mut Vec<SignatureClaim>,
 ) -> Result<(Offence, Epochs), ExecuteError> {
-    let offence = check.offence(evidence, context.chain).map_err(ExecuteError::Rejected)?;
+    let offence = check.offence(evidence, context.chain, claims).map_err(ExecuteError::Rejected)?;
     let Offence { offender, height } = offence;
     let epochs = epochs(view)?.ok_or(AnswerError::NoValidators)?;
     if !epochs.is_answerable(height, context.height) {

@@ -261,9 +261,12 @@ fn an_offence_costs_a_share_of_all_that_is_there_and_the_office_once() {
     assert_eq!(world.rule(&evidence(3, now)), "evidence-no-validator");
     assert_eq!(world.rule(&evidence(2, now)), "stake-no-bond", "one of the document's validators has nothing to lose");
     assert_eq!(world.rule(&evidence(1, 0)), "evidence-no-validator", "nobody decided on genesis");
+    assert_eq!(world.rule(&Transaction::new(kinds::EVIDENCE, vec![1; 99])), "no-confession");
     let mut forged = evidence(1, now);
-    forged.payload[33] ^= 1;
-    assert_eq!(world.rule(&forged), "no-confession");
+    forged.payload[40] ^= 1;
+    let (mut state, mut claims) = (Overlay::new(&world.store), vec![]);
+    world.executor.apply(&mut state, &forged, &world.context, &mut claims).unwrap();
+    assert!(SingleVerifier.verify(&claims).is_err(), "whoever takes the effect has verified the offender's signature");
 
     let undo = world.connect(vec![evidence(1, now)]);
     let after = bond(&world, 1);

@@ -7,7 +7,12 @@ use health_chain::{
         Validator,
         ports::{EvidenceCheck, Offence, StakeView},
     },
-    data::{ChainId, Hash, sha256, state::MemoryStore},
+    data::{
+        ChainId, Hash,
+        ports::{SingleVerifier, Verifier},
+        sha256,
+        state::MemoryStore,
+    },
 };
 
 use super::effects::Broken;
@@ -44,21 +49,30 @@ pub fn stake_view(view: &dyn StakeView, state: &MemoryStore, expected: &[Validat
 
 /// Checks a reader of evidence against what is `proven` on `chain` and what is `worthless` there. An implementation must
 ///
-/// - find the same offence whenever it is asked, and none on another chain;
-/// - take no evidence of which a bit was changed, or that is longer or shorter;
-/// - name the rule where it refuses, and say what a check may cost.
+/// - find the same offence whenever it is asked, by signatures that hold, and none on another chain;
+/// - take no evidence of which a bit was changed, or that is longer or shorter, or claim for it a signature that does not hold;
+/// - name the rule where it refuses, and say how many signatures there may be.
 ///
 /// # Panics
 /// With the rule that the implementation breaks.
 pub fn evidence_check(check: &dyn EvidenceCheck, chain: ChainId, proven: &[(Vec<u8>, Offence)], worthless: &[Vec<u8>]) {
     let refused = |evidence: &[u8], chain: ChainId| {
-        let refusal = check.offence(evidence, chain).expect_err("what proves nothing names nobody");
-        assert!(!refusal.rule.is_empty(), "a refusal names its rule");
+        let mut claims = Vec::new();
+        match check.offence(evidence, chain, &mut claims) {
+            Ok(_) => assert!(
+                SingleVerifier.verify(&claims).is_err(),
+                "what proves nothing names nobody by signatures that hold"
+            ),
+            Err(refusal) => assert!(!refusal.rule.is_empty(), "a refusal names its rule"),
+        }
     };
     for (evidence, offence) in proven {
         assert!(check.signature_checks() > 0, "evidence is signed, and checking it costs something");
         for _ in 0..2 {
-            assert_eq!(check.offence(evidence, chain).ok().as_ref(), Some(offence));
+            let mut claims = Vec::new();
+            assert_eq!(check.offence(evidence, chain, &mut claims).ok().as_ref(), Some(offence));
+            assert!(claims.len() <= check.signature_checks() as usize, "no check costs more than it says");
+            assert_eq!(SingleVerifier.verify(&claims), Ok(()), "what is proven is signed");
         }
         refused(evidence, ChainId(Hash(sha256(chain.as_bytes()).0)));
         for bit in 0..evidence.len() * 8 {

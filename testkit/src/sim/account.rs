@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use health_chain::{
     application::council::struck,
-    consensus::ports::{Accusation, EvidenceCheck, Offence},
-    consensus_bft::Equivocation,
+    consensus::ports::{Accusation, Offence},
     data::{
         Amount, Height, PublicKey,
         ports::{StateView, StoreError},
@@ -58,16 +57,16 @@ impl Accounts {
         accusation: &Accusation,
     ) -> Result<(), StoreError> {
         let Some(running) = &simulation.nodes[node] else { return Ok(()) };
-        let (offender, chain) = (accusation.offender, running.node.chain());
+        let offender = accusation.offender;
         let is_accountable = match simulation.world.makers.consensus {
             Consensus::Bft => true,
             // Before it has bonded there is nothing to answer with.
-            Consensus::Pos => Bond::read(chain.state(), &offender)?.is_some(),
+            Consensus::Pos => Bond::read(running.node.chain().state(), &offender)?.is_some(),
             _ => false,
         };
         let life = simulation.fabric.with(|shared| shared.life(node));
-        let proven = Equivocation.offence(&accusation.evidence, chain.chain_id());
-        if let (Some(life), Ok(Offence { height, .. })) = (life, proven)
+        let proven = simulation.world.offence(&accusation.evidence);
+        if let (Some(life), Some(Offence { height, .. })) = (life, proven)
             && is_accountable
             && !self.closed.contains(&offender)
         {

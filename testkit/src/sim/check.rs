@@ -6,10 +6,10 @@ use health_chain::{
     application::{node::SteppedNode, records},
     consensus::{
         Chain,
-        ports::{EvidenceCheck, Offence},
+        ports::Offence,
         validators::{self, validators_at},
     },
-    consensus_bft::{Certificate, Equivocation, Successors},
+    consensus_bft::{Certificate, Successors},
     data::{BlockId, Header, Height, Kind, Millis, Transaction, state::state_hash},
     incentive::{kinds::EVIDENCE, supply},
 };
@@ -164,11 +164,10 @@ impl Checks {
 
 /// What is on the chain as evidence proves something, and against somebody who did it.
 fn check_evidence(simulation: &Simulation<'_>, node: usize, transaction: &Transaction) -> Result<(), Broken> {
-    let chain = simulation.world.genesis.chain_id();
-    match Equivocation.offence(&transaction.payload, chain) {
-        Ok(Offence { offender, .. }) if simulation.world.contradicts_itself(&offender) => Ok(()),
-        Ok(Offence { offender: accused, .. }) => Err(Broken::Accusation { by: node, accused }),
-        Err(_) => Err(Broken::Authenticity { node, id: transaction.id() }),
+    match simulation.world.offence(&transaction.payload) {
+        Some(Offence { offender, .. }) if simulation.world.contradicts_itself(&offender) => Ok(()),
+        Some(Offence { offender: accused, .. }) => Err(Broken::Accusation { by: node, accused }),
+        None => Err(Broken::Authenticity { node, id: transaction.id() }),
     }
 }
 

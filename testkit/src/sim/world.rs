@@ -15,8 +15,9 @@ use health_chain::{
     },
     consensus::{
         ConsensusParameters,
-        ports::{Engine, RewardRule},
+        ports::{Engine, EvidenceCheck, Offence, RewardRule},
     },
+    consensus_bft::Equivocation,
     contract::{Contracts, ports::Program},
     data::{
         Amount, Genesis, Lock, Millis, Output, PublicKey, SecretKey, Timestamp, TokenId, Transaction,
@@ -193,6 +194,13 @@ impl World {
     pub(super) fn contradicts_itself(&self, key: &PublicKey) -> bool {
         let is_one = |node: &NodeIndex| self.makers.lie(*node) == Some(Fault::DoubleVote);
         (0..self.makers.nodes()).filter(is_one).any(|node| validator(node).public_key() == *key)
+    }
+
+    /// What evidence proves, if it is signed by whom it names. Nodes may have a bug; who checks them has none.
+    pub(super) fn offence(&self, evidence: &[u8]) -> Option<Offence> {
+        let mut claims = Vec::new();
+        let offence = Equivocation.offence(evidence, self.genesis.chain_id(), &mut claims).ok()?;
+        self.statements.verify(&claims).is_ok().then_some(offence)
     }
 
     fn engine(&self, node: NodeIndex) -> Box<dyn Engine> {

@@ -47,8 +47,9 @@ impl CouncilProgram {
         state: &mut Overlay<'_>,
         transaction: &Transaction,
         context: &BlockContext,
+        claims: &mut Vec<SignatureClaim>,
     ) -> Result<(), ExecuteError> {
-        let (offence, _) = validators::offence(state, &*self.evidence, &transaction.payload, context)?;
+        let (offence, _) = validators::offence(state, &*self.evidence, &transaction.payload, context, claims)?;
         let Offence { offender, height } = offence;
         check_not_struck(state, &offender)?;
         let mut council = Council::read(state)?;
@@ -116,7 +117,7 @@ impl Program for CouncilProgram {
         match transaction.kind {
             ADMIT_VALIDATOR => admit(state, &decode(payload).map_err(CouncilError::Payload)?, context, claims),
             REMOVE_VALIDATOR => remove(state, &decode(payload).map_err(CouncilError::Payload)?, context, claims),
-            EVIDENCE => self.offence(state, transaction, context),
+            EVIDENCE => self.offence(state, transaction, context, claims),
             kind => Err(CouncilError::OtherKind { kind }.into()),
         }
     }

@@ -10,16 +10,17 @@ use std::{
 
 use health_chain_consensus::{
     Accepted, Chain, Checkpoint, ConsensusParameters, EngineInput, Epochs, OpenError, Parts, Validator,
-    ports::{Accusation, Action, BlockContext, Effect, ExecuteError, Executor, NoReward, StakeView},
+    ports::{Accusation, Action, BlockContext, Effect, EvidenceCheck, ExecuteError, Executor, NoReward, StakeView},
     verify::{BLOCK_VERSION, CERTIFIED_BLOCK_VERSION},
 };
 use health_chain_consensus_bft::{
-    Bft, BftParameters, Choice, Claim, Signed, Statement, proposal, proposal_message, statements, vote_message,
+    Bft, BftParameters, Choice, Claim, Equivocation, Signed, Statement, proposal, proposal_message, statements,
+    vote_message,
 };
 use health_chain_data::{
     Block, BlockId, Body, ChainId, Genesis, Hash, Header, Height, Kind, Millis, PublicKey, SecretKey, Timestamp,
     Transaction,
-    ports::{ChainStore, ScalarHasher, SignatureClaim, SingleVerifier, StateView, StoreError},
+    ports::{ChainStore, ScalarHasher, SignatureClaim, SingleVerifier, StateView, StoreError, Verifier},
     sha256,
     state::{Changes, MemoryStore, Overlay, Table},
 };
@@ -395,6 +396,16 @@ impl World {
                 let id = chain.block_id_at(Height(height)).unwrap();
                 assert_eq!(*decided.entry(height).or_insert(id), id, "two blocks at height {height}");
             }
+        }
+    }
+
+    /// Every accusation is proof against its offender to anybody.
+    pub fn check_evidence(&self) {
+        for accusation in self.nodes.iter().flat_map(|node| &node.accusations) {
+            let mut claims = Vec::new();
+            let offence = Equivocation.offence(&accusation.evidence, self.genesis.chain_id(), &mut claims).unwrap();
+            assert_eq!(offence.offender, accusation.offender);
+            assert_eq!(SingleVerifier.verify(&claims), Ok(()));
         }
     }
 

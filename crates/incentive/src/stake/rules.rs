@@ -58,7 +58,7 @@ impl Stake {
             BOND => self.deposit(view, transaction, context, claims)?,
             UNBOND => self.notice(view, transaction, context, claims)?,
             WITHDRAW => self.withdrawal(view, transaction, context, claims)?,
-            EVIDENCE => self.offence(view, transaction, context)?,
+            EVIDENCE => self.offence(view, transaction, context, claims)?,
             _ => return Ok(None),
         };
         Ok(Some(operation))
@@ -159,8 +159,9 @@ impl Stake {
         view: &dyn StateView,
         transaction: &Transaction,
         context: &BlockContext,
+        claims: &mut Vec<SignatureClaim>,
     ) -> Result<Operation, ExecuteError> {
-        let (offence, epochs) = validators::offence(view, &*self.evidence, &transaction.payload, context)?;
+        let (offence, epochs) = validators::offence(view, &*self.evidence, &transaction.payload, context, claims)?;
         let Offence { offender, height } = offence;
         let mut bond = Bond::read(view, &offender)?.ok_or(StakeError::NoBond { validator: offender })?;
         if bond.jailed.is_some() {

@@ -98,14 +98,13 @@ impl Confession {
 }
 
 impl EvidenceCheck for Confession {
-    fn offence(&self, evidence: &[u8], _: ChainId) -> Result<Offence, Rejection> {
-        let no_evidence = || Rejection { rule: "no-confession", source: "nobody has signed this".into() };
+    fn offence(&self, evidence: &[u8], _: ChainId, claims: &mut Vec<SignatureClaim>) -> Result<Offence, Rejection> {
+        let no_evidence = || Rejection { rule: "no-confession", source: "no key, height and signature".into() };
         let (offender, rest) = evidence.split_first_chunk::<32>().ok_or_else(no_evidence)?;
         let (height, signature) = rest.split_first_chunk::<4>().ok_or_else(no_evidence)?;
         let offender = PublicKey::from_bytes(offender).map_err(|_| no_evidence())?;
         let signature = Signature(signature.try_into().map_err(|_| no_evidence())?);
-        let message = health_chain_data::sha256(height);
-        offender.verify(&message, &signature).map_err(|_| no_evidence())?;
+        claims.push(SignatureClaim { key: offender, message: health_chain_data::sha256(height), signature });
         Ok(Offence { offender, height: Height(u32::from_le_bytes(*height)) })
     }
 
