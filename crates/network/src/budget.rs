@@ -3,7 +3,7 @@
 use health_chain_data::Millis;
 
 use crate::limits::{
-    MAX_BURST_MESSAGES, MAX_RECEIVED_BURST_BYTES, MAX_SERVED_BURST_BYTES, MESSAGES_PER_SECOND,
+    MAX_BURST_MESSAGES, MAX_FRAME_BYTES, MAX_RECEIVED_BURST_BYTES, MAX_SERVED_BURST_BYTES, MESSAGES_PER_SECOND,
     RECEIVED_PER_SECOND_BYTES, SERVED_PER_SECOND_BYTES,
 };
 
@@ -22,6 +22,12 @@ impl Bucket {
         Self { per_second, capacity, level_thousandths: capacity * 1_000, filled_at: now }
     }
 
+    /// Whether there is at least `amount` in it.
+    pub(crate) fn holds(&mut self, now: Millis, amount: u64) -> bool {
+        self.fill(now);
+        self.level_thousandths >= amount.saturating_mul(1_000)
+    }
+
     /// Takes `amount` out, or nothing if there is less.
     pub(crate) fn take(&mut self, now: Millis, amount: u64) -> bool {
         self.fill(now);
@@ -32,6 +38,12 @@ impl Bucket {
             }
             None => false,
         }
+    }
+
+    /// Takes `amount` out, or all that there is.
+    pub(crate) fn draw(&mut self, now: Millis, amount: u64) {
+        self.fill(now);
+        self.level_thousandths = self.level_thousandths.saturating_sub(amount.saturating_mul(1_000));
     }
 
     fn fill(&mut self, now: Millis) {
@@ -64,9 +76,15 @@ impl Budget {
         self.messages.take(now, messages as u64) && self.received_bytes.take(now, bytes as u64)
     }
 
-    /// Whether an answer of this size is still within the budget.
-    pub(crate) fn serve(&mut self, now: Millis, bytes: usize) -> bool {
-        self.served_bytes.take(now, bytes as u64)
+    /// Whether an answer of any size is still within the budget: asked before anything is done for it, since looking something up may cost
+    /// more than sending it.
+    pub(crate) fn may_be_served(&mut self, now: Millis) -> bool {
+        self.served_bytes.holds(now, MAX_FRAME_BYTES as u64)
+    }
+
+    /// Notes what was sent in answer.
+    pub(crate) fn served(&mut self, now: Millis, bytes: usize) {
+        self.served_bytes.draw(now, bytes as u64);
     }
 }
 
@@ -98,7 +116,7 @@ mod tests {
         let mut budget = Budget::new(Millis(0));
         assert!(budget.receive(Millis(0), 1, MAX_RECEIVED_BURST_BYTES as usize));
         assert!(!budget.receive(Millis(0), 1, 1));
-        assert!(budget.serve(Millis(0), 1));
+        assert!(budget.may_be_served(Millis(0)));
         let mut budget = Budget::new(Millis(0));
         assert!((0..MAX_BURST_MESSAGES).all(|_| budget.receive(Millis(0), 1, 0)));
         assert!(!budget.receive(Millis(0), 1, 0));

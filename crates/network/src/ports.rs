@@ -161,6 +161,11 @@ pub trait TipView {
     /// An encoded transaction that waits here.
     fn transaction(&self, id: &TxId) -> Option<Vec<u8>>;
 
+    /// Whether the transaction waits here. Asked for everything that peers announce, so it should cost less than encoding it.
+    fn has_transaction(&self, id: &TxId) -> bool {
+        self.transaction(id).is_some()
+    }
+
     /// What waits here and has to be elsewhere before the transaction `id` can be taken there, each behind what it builds on itself. A chain
     /// without a pool has none.
     fn ancestors(&self, _id: &TxId) -> Vec<TxId> {

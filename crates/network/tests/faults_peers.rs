@@ -7,9 +7,9 @@ use health_chain_data::{BlockId, ChainId, Kind, Transaction, Witness, codec, cod
 use health_chain_network::{
     Action, EncodedTransaction, Hello, Item, Message, Offence, Priority, Refusal, Report, TipView, Transport,
     limits::{
-        BAN_MILLIS, BLOCKS_TIMEOUT_MILLIS, HANDSHAKE_TIMEOUT_MILLIS, MAX_ANSWER_BYTES, MAX_BURST_MESSAGES,
-        MAX_INBOUND_PEERS, MAX_STALLS, PAUSE_MILLIS, PING_INTERVAL_MILLIS, PING_TIMEOUT_MILLIS, SHARE_ADDRESSES_MILLIS,
-        TRANSACTION_TIMEOUT_MILLIS,
+        BAN_MILLIS, BLOCKS_TIMEOUT_MILLIS, HANDSHAKE_TIMEOUT_MILLIS, HEADERS_COST_BYTES, MAX_ANSWER_BYTES,
+        MAX_BURST_MESSAGES, MAX_INBOUND_PEERS, MAX_ITEMS, MAX_SERVED_BURST_BYTES, MAX_STALLS, PAUSE_MILLIS,
+        PING_INTERVAL_MILLIS, PING_TIMEOUT_MILLIS, SHARE_ADDRESSES_MILLIS, TRANSACTION_TIMEOUT_MILLIS,
     },
     message::PROTOCOL_VERSION,
 };
@@ -361,6 +361,43 @@ fn what_an_answer_has_no_room_for_is_brought_by_the_next() {
     let late = world.add("late", &["full"]);
     world.run(3_000);
     assert_eq!(world.nodes[late].chain.pool.len(), 50);
+}
+
+#[test]
+fn an_answer_costs_no_more_than_what_is_sent() {
+    let (mut world, mut puppet) = greeted();
+    let chain = &mut world.nodes[0].chain;
+    let many: Vec<Transaction> =
+        (0..30).map(|number| transaction(Kind(2), &format!("{number}{}", "x".repeat(45_000)))).collect();
+    chain.pool.extend(many.iter().map(|transaction| (transaction.id(), codec::encode(transaction))));
+    let mut wanted: Vec<Item> = many.iter().map(|transaction| Item::Transaction(transaction.id())).collect();
+    chain.reads.set(0);
+    wanted.extend(vec![wanted[0]; MAX_ITEMS - wanted.len()]);
+    say(&mut world, &mut puppet, &Message::Request(wanted));
+    let sent: usize = puppet
+        .heard()
+        .iter()
+        .map(|message| if let Message::Transactions(sent) = message { sent.len() } else { 0 })
+        .sum();
+    assert!((10..30).contains(&sent), "the answer was full with {sent}");
+    assert_eq!(world.nodes[0].chain.reads.get(), sent);
+}
+
+#[test]
+fn what_a_peer_may_be_served_no_more_is_not_looked_up() {
+    let (mut world, mut puppet) = greeted();
+    let newest = Message::GetHeaders { locator: vec![BlockId(genesis().0)] };
+    for _ in 0..MAX_SERVED_BURST_BYTES as usize / HEADERS_COST_BYTES {
+        say(&mut world, &mut puppet, &newest);
+    }
+    puppet.heard();
+    world.nodes[0].chain.reads.set(0);
+    say(&mut world, &mut puppet, &Message::Request(vec![Item::Block(BlockId(genesis().0))]));
+    assert!(matches!(puppet.heard()[..], [Message::NotFound(_)]));
+    assert_eq!(world.nodes[0].chain.reads.get(), 0);
+    world.run(1_000);
+    say(&mut world, &mut puppet, &Message::Request(vec![Item::Block(BlockId(genesis().0))]));
+    assert!(puppet.heard().iter().any(|message| matches!(message, Message::Block(_))));
 }
 
 #[test]

@@ -202,6 +202,10 @@ impl TipView for Local {
         self.pool.transaction(id).map(codec::encode)
     }
 
+    fn has_transaction(&self, id: &TxId) -> bool {
+        self.pool.transaction(id).is_some()
+    }
+
     fn ancestors(&self, id: &TxId) -> Vec<TxId> {
         let mut line = self.line(id, &mut BTreeSet::new());
         line.pop();

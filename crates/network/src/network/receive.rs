@@ -1,6 +1,6 @@
 //! What happens with each message.
 
-use alloc::vec::Vec;
+use alloc::{collections::BTreeSet, vec::Vec};
 use core::mem;
 
 use health_chain_data::{BlockId, Hash, Header, Millis, Transaction, codec, sha256};
@@ -97,7 +97,8 @@ impl Network {
             }
             Message::Block(bytes) => self.block(now, peer, &bytes, local),
             Message::GetHeaders { locator } => {
-                if self.may_serve(now, &peer, HEADERS_COST_BYTES) {
+                if self.may_serve(now, &peer) {
+                    self.served(now, &peer, HEADERS_COST_BYTES);
                     let headers = local.headers_after(&locator, MAX_HEADERS);
                     self.send(peer, &Message::Headers(headers));
                 }
@@ -137,7 +138,7 @@ impl Network {
 
     fn announced(&mut self, now: Millis, peer: PeerId, items: &[Item], local: &dyn Local) {
         items.iter().for_each(|item| self.relay.note_known(&peer, *item));
-        let outbox = self.fetches.announced(now, &peer, items, |id| TipView::transaction(local, id).is_some());
+        let outbox = self.fetches.announced(now, &peer, items, |id| local.has_transaction(id));
         self.send_all(outbox);
         for item in items {
             if let Item::Block(id) = item {
@@ -152,13 +153,14 @@ impl Network {
         let mut sent_bytes = 0;
         let mut batch = Batch::default();
         let mut missing = Vec::new();
-        for item in items {
+        let mut seen = BTreeSet::new();
+        for item in items.into_iter().filter(|item| seen.insert(*item)) {
             let found = match item {
-                _ if sent_bytes >= MAX_ANSWER_BYTES => None,
+                _ if sent_bytes >= MAX_ANSWER_BYTES || !self.may_serve(now, &peer) => None,
                 Item::Block(id) => TipView::block(local, &id),
                 Item::Transaction(id) | Item::Revocation(id) => TipView::transaction(local, &id),
             };
-            let Some(bytes) = found.filter(|bytes| self.may_serve(now, &peer, bytes.len())) else {
+            let Some(bytes) = found else {
                 if sent_bytes >= MAX_ANSWER_BYTES && is_here(local, &item) {
                     self.relay.announce_again(&peer, item);
                 }
@@ -166,6 +168,7 @@ impl Network {
                 continue;
             };
             sent_bytes += bytes.len();
+            self.served(now, &peer, bytes.len());
             self.relay.note_known(&peer, item);
             if let Item::Block(_) = item {
                 self.send(peer, &Message::Block(bytes));
@@ -196,17 +199,24 @@ impl Network {
         self.engine_messages.wants(&peer);
         let mut sent_bytes = 0;
         for name in names {
-            let Some(bytes) = self.engine_messages.message(name).map(<[u8]>::to_vec) else { continue };
-            if sent_bytes >= MAX_ANSWER_BYTES || !self.may_serve(now, &peer, bytes.len()) {
+            if sent_bytes >= MAX_ANSWER_BYTES || !self.may_serve(now, &peer) {
                 break;
             }
+            let Some(bytes) = self.engine_messages.message(name).map(<[u8]>::to_vec) else { continue };
             sent_bytes += bytes.len();
+            self.served(now, &peer, bytes.len());
             self.send(peer, &Message::Engine(bytes));
         }
     }
 
-    fn may_serve(&mut self, now: Millis, peer: &PeerId, bytes: usize) -> bool {
-        self.peers.get_mut(peer).is_some_and(|peer| peer.budget.serve(now, bytes))
+    fn may_serve(&mut self, now: Millis, peer: &PeerId) -> bool {
+        self.peers.get_mut(peer).is_some_and(|peer| peer.budget.may_be_served(now))
+    }
+
+    fn served(&mut self, now: Millis, peer: &PeerId, bytes: usize) {
+        if let Some(peer) = self.peers.get_mut(peer) {
+            peer.budget.served(now, bytes);
+        }
     }
 
     fn not_found(&mut self, now: Millis, peer: PeerId, items: &[Item]) {
@@ -314,15 +324,17 @@ impl Network {
     }
 
     fn app_requested(&mut self, now: Millis, peer: PeerId, id: u64, body: &[u8], local: &mut dyn Local) {
+        if !self.may_serve(now, &peer) {
+            return;
+        }
         let Some(body) = local.request(&peer, body) else { return };
         let bytes = body.len();
         if bytes > MAX_APP_BODY_BYTES {
             self.actions.push(Action::Report(Report::AnswerTooLong { peer, bytes }));
             return;
         }
-        if self.may_serve(now, &peer, bytes) {
-            self.send(peer, &Message::AppResponse { id, body });
-        }
+        self.served(now, &peer, bytes);
+        self.send(peer, &Message::AppResponse { id, body });
     }
 
     fn app_answered(&mut self, now: Millis, peer: PeerId, request: RequestId, body: Vec<u8>) {
@@ -336,7 +348,7 @@ impl Network {
 
 /// Whether the item is a transaction that waits here.
 fn is_here(view: &dyn TipView, item: &Item) -> bool {
-    matches!(item, Item::Transaction(id) | Item::Revocation(id) if view.transaction(id).is_some())
+    matches!(item, Item::Transaction(id) | Item::Revocation(id) if view.has_transaction(id))
 }
 
 /// Transactions of one priority that leave in one frame.

@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "every test file compiles all of it and uses its own part")]
 
 use std::{
+    cell::Cell,
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
@@ -29,6 +30,8 @@ pub struct ToyChain {
     pub pool: BTreeMap<TxId, Vec<u8>>,
     /// Transactions in the order in which they were accepted.
     pub accepted: Vec<TxId>,
+    /// How often the network looked up a block or a transaction.
+    pub reads: Cell<usize>,
     /// How often the network handed over a transaction.
     pub deliveries: usize,
     /// What engines said and this node has not looked at.
@@ -50,6 +53,7 @@ impl ToyChain {
             tip: id,
             pool: BTreeMap::new(),
             accepted: vec![],
+            reads: Cell::new(0),
             deliveries: 0,
             engine_inbox: vec![],
             heard: BTreeMap::new(),
@@ -150,11 +154,17 @@ impl TipView for ToyChain {
     }
 
     fn block(&self, id: &BlockId) -> Option<Vec<u8>> {
+        self.reads.update(|reads| reads + 1);
         self.bodies.get(id).cloned()
     }
 
     fn transaction(&self, id: &TxId) -> Option<Vec<u8>> {
+        self.reads.update(|reads| reads + 1);
         self.pool.get(id).cloned()
+    }
+
+    fn has_transaction(&self, id: &TxId) -> bool {
+        self.pool.contains_key(id)
     }
 
     fn waiting(&self, max_items: usize) -> Vec<Item> {
