@@ -9,7 +9,7 @@
 //! What is said again, a while later, is passed on anew as if nobody had it: a peer may have it and still have had no use for it then.
 
 use alloc::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     vec::Vec,
 };
 use core::mem;
@@ -18,8 +18,8 @@ use health_chain_data::{Hash, Millis};
 
 use crate::{
     limits::{
-        ENGINE_AGAIN_MILLIS, ENGINE_GRACE_MILLIS, ENGINE_NAMES_MILLIS, ENGINE_PATIENCE_MILLIS, MAX_ENGINE_SOURCES,
-        MAX_ITEMS, MAX_KEPT_ENGINE_BYTES, MAX_KEPT_ENGINE_MESSAGES, MAX_MISSING_ENGINE_MESSAGES,
+        ENGINE_AGAIN_MILLIS, ENGINE_GRACE_MILLIS, ENGINE_NAMES_MILLIS, ENGINE_PATIENCE_MILLIS, MAX_ITEMS,
+        MAX_KEPT_ENGINE_BYTES, MAX_KEPT_ENGINE_MESSAGES, MAX_MISSING_ENGINE_MESSAGES_PER_PEER,
         MAX_SEEN_ENGINE_MESSAGES, MAX_STALE_ENGINE_MESSAGES,
     },
     message::Message,
@@ -59,6 +59,11 @@ struct Link {
     has_enough: bool,
     /// What it is to be told the names of.
     names: Vec<Hash>,
+    /// What is missing here and it says it has. Bounded per peer, never as a whole: what some have named keeps nobody else from being
+    /// heard.
+    has: BTreeSet<Hash>,
+    /// Messages in a row that it was asked for and did not bring in time.
+    lapses: u32,
 }
 
 struct Kept {
@@ -70,8 +75,12 @@ struct Kept {
 }
 
 struct Missing {
+    /// When the next peer is asked.
     ask_at: Millis,
-    sources: Vec<PeerId>,
+    /// Who was asked last, and has until then.
+    asked: Option<PeerId>,
+    /// Who else says it has it, in the order in which they said so.
+    others: Vec<PeerId>,
 }
 
 impl Kept {
@@ -101,12 +110,27 @@ impl EngineMessages {
 
     pub(crate) fn joined(&mut self, peer: PeerId) {
         self.joined += 1;
-        let link = Link { number: self.joined, brought: None, stale: 0, has_enough: false, names: Vec::new() };
+        let link = Link {
+            number: self.joined,
+            brought: None,
+            stale: 0,
+            has_enough: false,
+            names: Vec::new(),
+            has: BTreeSet::new(),
+            lapses: 0,
+        };
         self.links.insert(peer, link);
     }
 
     pub(crate) fn left(&mut self, peer: &PeerId) {
-        self.links.remove(peer);
+        let Some(link) = self.links.remove(peer) else { return };
+        for name in &link.has {
+            let missing = self.missing.get_mut(name).expect("what a link has is missing");
+            missing.others.retain(|other| other != peer);
+            missing.asked = missing.asked.filter(|asked| asked != peer);
+        }
+        // Else whoever comes and goes would make these lists longer and longer.
+        self.kept.values_mut().for_each(|kept| kept.known.retain(|number| *number != link.number));
     }
 
     /// This node's engine says something, perhaps again. Returns whom to send it to: everybody.
@@ -143,9 +167,12 @@ impl EngineMessages {
 
     /// The peer brings a message. `true` where it is to be told that it is enough.
     pub(crate) fn brought(&mut self, now: Millis, peer: &PeerId, name: Hash) -> bool {
-        self.missing.remove(&name);
+        let was_asked = self.find(&name) == Some(*peer);
         let Some(link) = self.links.get_mut(peer) else { return false };
         link.brought = Some(name);
+        if was_asked {
+            link.lapses = 0;
+        }
         let Some(kept) = self.kept.get_mut(&name) else {
             self.seen.insert(name);
             link.stale = 0;
@@ -172,28 +199,46 @@ impl EngineMessages {
 
     /// The peer has these. What is not here soon will be asked for.
     pub(crate) fn named(&mut self, now: Millis, peer: &PeerId, names: &[Hash]) {
-        let Some(link) = self.links.get_mut(peer) else { return };
+        if !self.links.contains_key(peer) {
+            return;
+        }
         if self.forget_at <= now {
             self.forget_at = now.saturating_add(ENGINE_AGAIN_MILLIS);
             self.seen.forget_older();
         }
         for name in names {
+            let link = self.links.get_mut(peer).expect("a key of the map");
             if let Some(kept) = self.kept.get_mut(name) {
                 kept.is_at(link, name);
-                continue;
-            }
-            if self.seen.contains(name) {
-                continue;
-            }
-            if let Some(missing) = self.missing.get_mut(name) {
-                if missing.sources.len() < MAX_ENGINE_SOURCES && !missing.sources.contains(peer) {
-                    missing.sources.push(*peer);
+            } else if !self.seen.contains(name) && link.has.len() < MAX_MISSING_ENGINE_MESSAGES_PER_PEER {
+                let (is_new, lapses) = (link.has.insert(*name), link.lapses);
+                if is_new {
+                    self.add_source(now, peer, lapses, name);
                 }
-            } else if self.missing.len() < MAX_MISSING_ENGINE_MESSAGES {
-                let ask_at = now.saturating_add(ENGINE_GRACE_MILLIS);
-                self.missing.insert(*name, Missing { ask_at, sources: Vec::from([*peer]) });
             }
         }
+    }
+
+    /// Notes that the peer has what is missing. If somebody is asked who has failed more often, it is asked instead.
+    fn add_source(&mut self, now: Millis, peer: &PeerId, lapses: u32, name: &Hash) {
+        let ask_at = now.saturating_add(ENGINE_GRACE_MILLIS);
+        let new = || Missing { ask_at, asked: None, others: Vec::new() };
+        let missing = self.missing.entry(*name).or_insert_with(new);
+        missing.others.push(*peer);
+        let is_better = |asked: &mut PeerId| self.links.get(asked).is_some_and(|link| link.lapses > lapses);
+        if let Some(worse) = missing.asked.take_if(is_better) {
+            missing.others.push(worse);
+            missing.ask_at = now;
+        }
+    }
+
+    /// Nothing of this name is missing any more. Says who was asked for it.
+    fn find(&mut self, name: &Hash) -> Option<PeerId> {
+        let Missing { asked, others, .. } = self.missing.remove(name)?;
+        for source in others.iter().chain(&asked) {
+            self.links.get_mut(source).expect("sources are connected").has.remove(name);
+        }
+        asked
     }
 
     /// The peer has to ask for something: from now on it is brought what others say.
@@ -230,17 +275,25 @@ impl EngineMessages {
         if waits { asked.min(self.name_at) } else { asked }
     }
 
+    /// Asks the source that has failed least often, and gives up what nobody is left to bring.
     fn ask(&mut self, now: Millis, outbox: &mut Outbox) {
-        let links = &self.links;
+        let links = &mut self.links;
         let mut wanted: BTreeMap<PeerId, Vec<Hash>> = BTreeMap::new();
         self.missing.retain(|name, missing| {
             if missing.ask_at > now {
                 return true;
             }
             missing.ask_at = now.saturating_add(ENGINE_PATIENCE_MILLIS);
-            missing.sources.retain(|source| links.contains_key(source));
-            let Some(source) = (!missing.sources.is_empty()).then(|| missing.sources.remove(0)) else { return false };
-            wanted.entry(source).or_default().push(*name);
+            if let Some(late) = missing.asked.take() {
+                let link = links.get_mut(&late).expect("sources are connected");
+                link.has.remove(name);
+                link.lapses = link.lapses.saturating_add(1);
+            }
+            let lapses = |position: &usize| links[&missing.others[*position]].lapses;
+            let next = (0..missing.others.len()).min_by_key(lapses);
+            let Some(next) = next.map(|position| missing.others.remove(position)) else { return false };
+            missing.asked = Some(next);
+            wanted.entry(next).or_default().push(*name);
             true
         });
         for (peer, names) in wanted {
@@ -411,8 +464,62 @@ mod tests {
         assert_eq!(messages.kept.len(), MAX_KEPT_ENGINE_MESSAGES);
         assert_eq!(messages.kept_bytes, 4 * MAX_KEPT_ENGINE_MESSAGES);
         let names: Vec<Hash> =
-            (0..2 * MAX_MISSING_ENGINE_MESSAGES as u32).map(|number| name(1 << 20 | number)).collect();
+            (0..2 * MAX_MISSING_ENGINE_MESSAGES_PER_PEER as u32).map(|number| name(1 << 20 | number)).collect();
         messages.named(NOW, &peer("a"), &names);
-        assert_eq!(messages.missing.len(), MAX_MISSING_ENGINE_MESSAGES);
+        assert_eq!(messages.missing.len(), MAX_MISSING_ENGINE_MESSAGES_PER_PEER);
+        messages.left(&peer("a"));
+        messages.tick(NOW.saturating_add(ENGINE_GRACE_MILLIS));
+        assert!(messages.missing.is_empty());
+    }
+
+    #[test]
+    fn who_names_much_keeps_nobody_from_being_asked() {
+        let mut messages = messages(&["liar", "honest"]);
+        let names: Vec<Hash> = (0..10_000).map(|number| name(1 << 20 | number)).collect();
+        messages.named(NOW, &peer("liar"), &names);
+        messages.named(NOW, &peer("honest"), &[name(1)]);
+        let outbox = messages.tick(NOW.saturating_add(ENGINE_GRACE_MILLIS));
+        assert!(outbox.contains(&(peer("honest"), Message::EngineWanted(vec![name(1)]))));
+    }
+
+    #[test]
+    fn who_names_and_does_not_bring_is_asked_last() {
+        let liars = ["a", "b", "c", "d", "e", "f"];
+        let mut messages = messages(&[&liars[..], &["honest"]].concat());
+        let mut now = NOW;
+        let tell = |messages: &mut EngineMessages, now, number| {
+            liars.iter().for_each(|liar| messages.named(now, &peer(liar), &[name(number)]));
+            messages.named(now, &peer("honest"), &[name(number)]);
+        };
+        let wanted = |number| vec![(peer("honest"), Message::EngineWanted(vec![name(number)]))];
+        tell(&mut messages, now, 1);
+        now = now.saturating_add(ENGINE_GRACE_MILLIS);
+        for _ in liars {
+            assert_ne!(messages.tick(now), wanted(1));
+            now = now.saturating_add(ENGINE_PATIENCE_MILLIS);
+        }
+        assert_eq!(messages.tick(now), wanted(1), "it is not forgotten for how many named it before");
+        messages.brought(now, &peer("honest"), name(1));
+        tell(&mut messages, now, 2);
+        now = now.saturating_add(ENGINE_GRACE_MILLIS);
+        assert_eq!(messages.tick(now), wanted(2), "and comes first from then on");
+        messages.brought(now, &peer("honest"), name(2));
+        messages.named(now, &peer("a"), &[name(3)]);
+        now = now.saturating_add(ENGINE_GRACE_MILLIS);
+        assert_eq!(messages.tick(now), [(peer("a"), Message::EngineWanted(vec![name(3)]))]);
+        messages.named(now, &peer("honest"), &[name(3)]);
+        assert_eq!(messages.tick(now), wanted(3), "even where another one was asked before it said so");
+    }
+
+    #[test]
+    fn who_comes_and_goes_leaves_nothing_behind() {
+        let mut messages = messages(&["a", "b"]);
+        messages.say(name(1), b"vote");
+        for _ in 0..1_000 {
+            messages.left(&peer("b"));
+            messages.joined(peer("b"));
+            messages.named(NOW, &peer("b"), &[name(1)]);
+        }
+        assert_eq!(messages.kept[&name(1)].known.len(), 2);
     }
 }

@@ -113,6 +113,8 @@ pub const MAX_KNOWN_ITEMS: usize = 8_192;
 pub const MAX_RECENT_ITEMS: usize = 65_536;
 /// How long transactions wait to be announced together, in milliseconds. Blocks and revocations don't wait.
 pub const ANNOUNCE_MILLIS: u64 = 100;
+/// The time between two announcements of tips while a node catches up, in milliseconds.
+pub const CATCHING_UP_MILLIS: u64 = 1_000;
 
 // What engines say.
 
@@ -122,10 +124,8 @@ pub const MAX_KEPT_ENGINE_MESSAGES: usize = 4_096;
 pub const MAX_KEPT_ENGINE_BYTES: usize = 16 * 1024 * 1024;
 /// Messages of engines remembered as brought here, whatever they were worth.
 pub const MAX_SEEN_ENGINE_MESSAGES: usize = 4_096;
-/// Messages that peers have named and nobody has brought yet.
-pub const MAX_MISSING_ENGINE_MESSAGES: usize = 4_096;
-/// Peers remembered as sources of one of them.
-pub const MAX_ENGINE_SOURCES: usize = 4;
+/// Messages that one peer has named and nobody has brought yet. There is no limit for all peers together, which a few could fill.
+pub const MAX_MISSING_ENGINE_MESSAGES_PER_PEER: usize = 1_024;
 /// Messages in a row that are here already, before their bringer is told that it is enough.
 pub const MAX_STALE_ENGINE_MESSAGES: u32 = 3;
 /// How long after it was passed on a message that comes once more counts as said again, in milliseconds, and not as a copy that took

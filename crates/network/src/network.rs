@@ -17,7 +17,7 @@ use crate::{
     engine_messages::EngineMessages,
     fetches::Fetches,
     handshake::{Identity, Refusal, Stage},
-    limits::{ASK_ADDRESSES_MILLIS, MAX_ANCHORS, MAX_INBOUND_PEERS, MAX_OUTBOUND_PEERS},
+    limits::{ASK_ADDRESSES_MILLIS, CATCHING_UP_MILLIS, MAX_ANCHORS, MAX_INBOUND_PEERS, MAX_OUTBOUND_PEERS},
     message::{Item, Message},
     outbound::Outbound,
     peer::{Peer, PeerInfo},
@@ -64,6 +64,8 @@ pub struct Network {
     outbound: Outbound,
     random: Random,
     announced_tip: Option<BlockId>,
+    /// When the next one may be announced while bodies are missing.
+    next_tip_at: Millis,
     actions: Vec<Action>,
 }
 
@@ -89,6 +91,7 @@ impl Network {
             outbound: Outbound::new(book, target, &settings.peers, &settings.anchors),
             random,
             announced_tip: None,
+            next_tip_at: Millis::ZERO,
             actions: Vec::new(),
         }
     }
@@ -121,7 +124,7 @@ impl Network {
         let outbox = self.engine_messages.tick(now);
         self.send_all(outbox);
         self.keep_company(now);
-        self.announce_tip(local);
+        self.announce_tip(now, local);
         self.dial(now);
         self.finish(now, local)
     }
@@ -341,13 +344,15 @@ impl Network {
         mem::take(&mut self.actions)
     }
 
-    /// Announces the tip if it is new and the node has caught up: while it catches up, nobody needs what it has.
-    fn announce_tip(&mut self, view: &dyn TipView) {
+    /// Announces the tip if it is new. While the node catches up nobody needs each of its tips, so one in a while will do; but not none:
+    /// what is missing may be withheld from everybody, on a branch that is the best by its headers alone.
+    fn announce_tip(&mut self, now: Millis, view: &dyn TipView) {
         let (tip, _) = view.tip();
-        if self.announced_tip == Some(tip) || !view.missing_bodies(1).is_empty() {
+        if self.announced_tip == Some(tip) || now < self.next_tip_at && !view.missing_bodies(1).is_empty() {
             return;
         }
         self.announced_tip = Some(tip);
+        self.next_tip_at = now.saturating_add(CATCHING_UP_MILLIS);
         self.announce(Item::Block(tip));
     }
 

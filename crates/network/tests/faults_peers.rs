@@ -364,6 +364,21 @@ fn what_an_answer_has_no_room_for_is_brought_by_the_next() {
 }
 
 #[test]
+fn a_withheld_block_keeps_no_other_from_being_announced() {
+    let (mut world, mut puppet) = greeted();
+    let neighbour = world.add("neighbour", &["node"]);
+    world.run(2_000);
+    let on_genesis = |salt| block_on(BlockId(genesis().0), salt, vec![]);
+    // Its header is the best from then on, and its body never comes.
+    say(&mut world, &mut puppet, &Message::Headers(vec![on_genesis(1).header]));
+    world.run(2_000);
+    let honest = on_genesis(2);
+    say(&mut world, &mut puppet, &Message::Block(codec::encode(&honest)));
+    assert_eq!(world.nodes[0].chain.tip().0, honest.id());
+    assert_eq!(world.nodes[neighbour].chain.tip().0, honest.id());
+}
+
+#[test]
 fn an_answer_costs_no_more_than_what_is_sent() {
     let (mut world, mut puppet) = greeted();
     let chain = &mut world.nodes[0].chain;

@@ -275,7 +275,7 @@ impl Network {
         match verdict {
             Verdict::Accepted(_) => {
                 self.relay.note_known(&peer, Item::Block(id));
-                self.announce_tip(local);
+                self.announce_tip(now, local);
             }
             Verdict::Known | Verdict::Ignored => {}
             Verdict::Invalid { rule } => self.punish(now, peer, Offence::InvalidBlock { rule }),

@@ -117,6 +117,14 @@ impl ToyChain {
         }
     }
 
+    /// Whether the block and all below it are here.
+    fn is_complete(&self, id: &BlockId) -> bool {
+        let parent = |id: &BlockId| self.headers.get(id).map(|(header, _)| header.parent);
+        std::iter::successors(Some(*id), parent)
+            .take_while(|id| self.headers.contains_key(id))
+            .all(|id| self.bodies.contains_key(&id))
+    }
+
     fn connect(&mut self) {
         let reached = self.ahead().iter().take_while(|id| self.bodies.contains_key(id)).last().copied();
         if let Some(id) = reached.filter(|id| self.headers[id].1 > self.headers[&self.tip].1) {
@@ -202,10 +210,15 @@ impl Inbound for ToyChain {
         if !matches!(verdict, Verdict::Accepted(_) | Verdict::Known) {
             return verdict;
         }
-        if self.bodies.insert(block.id(), bytes.to_vec()).is_some() {
+        let id = block.id();
+        if self.bodies.insert(id, bytes.to_vec()).is_some() {
             return Verdict::Known;
         }
         self.connect();
+        // As long as the best branch is not here, another one as good will do.
+        if self.headers[&id].1 > self.headers[&self.tip].1 && self.is_complete(&id) {
+            self.tip = id;
+        }
         Verdict::Accepted(Priority::Chain)
     }
 
