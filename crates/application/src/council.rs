@@ -2,8 +2,8 @@
 //!
 //! An institution of the registry ([`crate::identities`]) is admitted, with a key for its votes and a number of them, or removed, by signatures of
 //! more than two thirds of the votes. One that is proven to have broken the engine's rules loses its seat without a vote, and its key
-//! gets none again; the council may admit the institution with another. All of it counts from the next epoch on, as the engine takes up what
-//! [`CouncilStake`] says of the state.
+//! gets none again; the council may admit the institution with another. The last seat with votes stays whatever it did, because nobody else could
+//! seat others. All of it counts from the next epoch on, as the engine takes up what [`CouncilStake`] says of the state.
 
 mod error;
 mod operations;
@@ -46,7 +46,7 @@ pub struct Seat {
     pub institution: InstitutionId,
     /// The key that signs its votes, on blocks and in the council.
     pub key: PublicKey,
-    /// How many it has: none any more, once the registry has dismissed the institution.
+    /// How many it has.
     pub power: u32,
 }
 
@@ -55,16 +55,19 @@ impl Wire for Council {
 }
 
 impl Council {
-    /// The council, empty where the chain has none. Seats of institutions that the registry has dismissed keep their places, without votes.
+    /// The council, empty where the chain has none. Seats of institutions that the registry has dismissed keep their places, without votes;
+    /// where all of them are dismissed, those that were last have theirs, since nobody else could seat others.
     ///
     /// # Errors
     /// Where the state can't be read.
     pub fn read(view: &dyn StateView) -> Result<Self, StoreError> {
         let mut council: Self = read(view, COUNCIL, &[])?.unwrap_or_default();
-        for seat in &mut council.seats {
-            if institution(view, &seat.institution)?.is_none_or(|institution| institution.retired_at.is_some()) {
-                seat.power = 0;
-            }
+        let ends: Result<Vec<Height>, StoreError> =
+            council.seats.iter().map(|seat| end_of(view, &seat.institution)).collect();
+        let ends = ends?;
+        let last = ends.iter().max().copied();
+        for (seat, _) in council.seats.iter_mut().zip(ends).filter(|(_, end)| Some(*end) != last) {
+            seat.power = 0;
         }
         Ok(council)
     }
@@ -96,6 +99,12 @@ impl Council {
     }
 }
 
+/// When the registry dismissed an institution; never, if it has not.
+fn end_of(view: &dyn StateView, id: &InstitutionId) -> Result<Height, StoreError> {
+    let found = institution(view, id)?.ok_or(StoreError::Damaged { table: COUNCIL })?;
+    Ok(found.retired_at.unwrap_or(Height::MAX))
+}
+
 /// The height of the offence for which a key lost its seat for good.
 ///
 /// # Errors
@@ -111,7 +120,7 @@ impl Wire for Struck {
     const MAX_BYTES: usize = 5;
 }
 
-/// Who decides by a seat in the council: the [`StakeView`] of consortia. An institution that the registry has dismissed does not.
+/// Who decides by a seat in the council: the [`StakeView`] of consortia. There is always somebody.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct CouncilStake;
 
@@ -119,10 +128,5 @@ impl StakeView for CouncilStake {
     fn validators(&self, state: &dyn StateView) -> Result<Vec<Validator>, StoreError> {
         let seats = Council::read(state)?.seats.into_iter().filter(|seat| seat.power > 0);
         Ok(seats.map(|Seat { key, power, .. }| Validator { key, power }).collect())
-    }
-
-    /// Where all are dismissed, somebody has to go on; but nobody who was struck.
-    fn power_kept(&self, state: &dyn StateView, in_office: Validator) -> Result<u32, StoreError> {
-        Ok(if struck(state, &in_office.key)?.is_some() { 0 } else { in_office.power })
     }
 }

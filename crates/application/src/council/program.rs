@@ -53,6 +53,7 @@ impl CouncilProgram {
         let Offence { offender, height } = offence;
         check_not_struck(state, &offender)?;
         let mut council = Council::read(state)?;
+        check_not_last(&council, |seat| seat.key == offender)?;
         council.seats.retain(|seat| seat.key != offender);
         put(state, &council);
         state.put(STRUCK_KEYS, *offender.as_bytes(), codec::encode(&Struck(height)));
@@ -161,9 +162,7 @@ fn remove(
     let mut council = next_decision(state, &remove.chain, remove.seq, context)?;
     let seat = council.seats.iter().position(|seat| seat.institution == institution);
     let seat = seat.ok_or(CouncilError::NotSeated { institution })?;
-    if council.seats.iter().all(|other| other.power == 0 || other.institution == institution) {
-        return Err(CouncilError::LastSeat.into());
-    }
+    check_not_last(&council, |seat| seat.institution == institution)?;
     check_ballots(&council, &remove.ballots, remove.message(), claims)?;
     council.seq = remove.seq;
     council.seats.remove(seat);
@@ -201,6 +200,12 @@ fn check_ballots(
         claims.push(SignatureClaim { key, message, signature });
     }
     if found >= council.quorum() { Ok(()) } else { Err(CouncilError::Quorum { found, total: council.power() }) }
+}
+
+/// Somebody has to be left who can seat others.
+fn check_not_last(council: &Council, leaves: impl Fn(&Seat) -> bool) -> Result<(), CouncilError> {
+    let stays = |seat: &Seat| seat.power > 0 && !leaves(seat);
+    if council.seats.iter().any(stays) { Ok(()) } else { Err(CouncilError::LastSeat) }
 }
 
 fn check_registered(view: &dyn StateView, id: &InstitutionId) -> Result<(), ExecuteError> {

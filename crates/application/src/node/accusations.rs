@@ -15,7 +15,7 @@ use health_chain_data::{
 use health_chain_incentive::{StakeError, mempool::MempoolError};
 
 use super::SubmitError;
-use crate::{limits::MAX_ACCUSATIONS, tables::ACCUSATIONS};
+use crate::{council::CouncilError, limits::MAX_ACCUSATIONS, tables::ACCUSATIONS};
 
 /// Evidence by offender, one for each: who is called to account answers once and for good.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -63,7 +63,8 @@ pub(super) fn may_be_taken_later(error: &SubmitError) -> bool {
     match error {
         SubmitError::Transaction(MempoolError::Execute(ExecuteError::Rejected(Rejection { source, .. }))) => {
             let is_nobodys_yet = matches!(source.downcast_ref(), Some(AnswerError::NoValidator { .. }));
-            is_nobodys_yet || matches!(source.downcast_ref(), Some(StakeError::NoBond { .. }))
+            let is_the_last = matches!(source.downcast_ref(), Some(CouncilError::LastSeat));
+            is_nobodys_yet || is_the_last || matches!(source.downcast_ref(), Some(StakeError::NoBond { .. }))
         }
         SubmitError::Transaction(MempoolError::Execute(ExecuteError::Store(_))) | SubmitError::Store(_) => true,
         SubmitError::Transaction(error) => {
