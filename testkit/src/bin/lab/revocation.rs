@@ -1,7 +1,7 @@
 //! How long it takes until a withdrawal of consent is in force: from the owner's signature until her gateway denies, and, for comparison,
 //! until it stands on the gateway's chain, settled.
 
-use std::{error::Error, fmt::Write as _, fs, path::Path};
+use std::{collections::BTreeMap, error::Error, fmt::Write as _, fs, path::Path};
 
 use health_chain::{
     application::{
@@ -11,7 +11,7 @@ use health_chain::{
         records::{Revoke, object},
     },
     consensus::ports::Finality,
-    data::{Height, codec},
+    data::{BlockId, Height, codec},
 };
 use health_chain_testkit::sim::{self, Fault, Options, Signed, Watcher};
 
@@ -118,6 +118,8 @@ fn options(engine: Studied, faults: &[Fault], minutes: u64) -> Options {
 struct Withdrawals {
     signed: usize,
     open: Vec<Open>,
+    /// Each gateway's tip when it was looked at last.
+    tips: BTreeMap<usize, BlockId>,
     /// Milliseconds from the signature until the gateway denies.
     denied: Vec<u64>,
     /// And until the withdrawal stands settled on the gateway's chain.
@@ -153,11 +155,13 @@ impl Watcher for Withdrawals {
     }
 
     fn turned(&mut self, millis: u64, node: usize, at: &SteppedNode) {
-        if !self.open.iter().any(|open| open.gateway == node) {
+        let chain = at.chain();
+        let tip = chain.tip();
+        let has_moved = self.tips.insert(node, tip.id) != Some(tip.id);
+        let is_awaited = |open: &Open| open.gateway == node && (has_moved || !open.is_denied);
+        if !self.open.iter().any(is_awaited) {
             return;
         }
-        let chain = at.chain();
-        let tip = chain.tip().height;
         let depth = match chain.finality() {
             Finality::Depth(depth) => depth,
             _ => 1,
@@ -165,7 +169,7 @@ impl Watcher for Withdrawals {
         let denials = DenySet::load(chain.state()).expect("memory can be read");
         let (denied, settled) = (&mut self.denied, &mut self.settled);
         self.open.retain_mut(|open| {
-            if open.gateway != node {
+            if !is_awaited(open) {
                 return true;
             }
             let position = &open.revoke.position;
@@ -176,8 +180,8 @@ impl Watcher for Withdrawals {
             }
             let known = object(chain.state(), &position.object).expect("memory can be read");
             let is_on_chain = known.is_some_and(|object| object.seq >= position.seq);
-            open.height = if is_on_chain { open.height.or(Some(tip)) } else { None };
-            let is_settled = open.height.is_some_and(|height| tip.0 + 1 >= height.0 + depth);
+            open.height = if is_on_chain { open.height.or(Some(tip.height)) } else { None };
+            let is_settled = open.height.is_some_and(|height| tip.height.0 + 1 >= height.0 + depth);
             if is_settled {
                 settled.push(millis - open.since);
             }
