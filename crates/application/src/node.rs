@@ -104,6 +104,13 @@ pub enum NodeEvent {
         /// Who, and the proof.
         accusation: Accusation,
     },
+    /// This node's validator says nothing more at a height: it can't, or it would contradict itself.
+    Silent {
+        /// The height.
+        height: Height,
+        /// The engine's name for the reason.
+        reason: &'static str,
+    },
     /// A peer's handshake is done.
     PeerJoined {
         /// The peer.
@@ -142,6 +149,8 @@ pub struct Status {
     pub waiting: usize,
     /// Nonces tried since the start. The difference over time is the hash rate.
     pub hashes: u64,
+    /// Whether this node's validator says nothing at the next height. The log says why.
+    pub is_silent: bool,
 }
 
 /// Why a node did not start.
@@ -358,6 +367,7 @@ impl Node {
                 peers: core.network.peers(),
                 waiting: core.local.pool.len(),
                 hashes: core.searcher.hashes(),
+                is_silent: core.silent_at == Some(tip.height.next()),
             }
         })
     }

@@ -464,6 +464,7 @@ impl Seat {
         }
         if std::mem::take(&mut self.is_journal_damaged) {
             self.silent_at = Some(next);
+            self.machine.stay_silent(next, "bft-journal-damaged");
         }
         if self.silent_at == Some(next) {
             // However often the height is begun. The next one is a clean one.

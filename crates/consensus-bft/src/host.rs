@@ -36,6 +36,11 @@ const _: () = assert!(MAX_ROUNDS_AHEAD == malachite::MAX_FUTURE_ROUND_LOOKAHEAD)
 
 /// The rule that a message breaks with a signature that is none.
 pub(crate) const FALSE_SIGNATURE: &str = "bft-signature";
+/// Why a validator says nothing more at a height: what it remembers does not lead to what it said, its signer fails, or it was about to say
+/// another thing than before.
+const DIVERGENCE: &str = "bft-journal-divergence";
+const SIGNER_FAILED: &str = "bft-signer";
+const CONTRADICTION: &str = "bft-contradiction";
 /// Inputs that malachite itself may hold back; what belongs to heights not begun is held back by the engine.
 const QUEUE_INPUTS: usize = 16;
 
@@ -60,8 +65,8 @@ struct Host {
     now: Millis,
     actions: Vec<Action>,
     height: Height,
-    /// Since then the height is under way without this validator: it could not sign, or would have contradicted itself.
-    is_silent: bool,
+    /// Why the height is under way without this validator since then.
+    silence: Option<&'static str>,
     is_decided: bool,
     timers: Vec<(Timeout, Millis)>,
     blocks: BTreeMap<BlockId, Known>,
@@ -115,7 +120,7 @@ impl Machine {
             now: Millis::ZERO,
             actions: Vec::new(),
             height: Height::ZERO,
-            is_silent: false,
+            silence: None,
             is_decided: false,
             timers: Vec::new(),
             blocks: BTreeMap::new(),
@@ -149,6 +154,11 @@ impl Machine {
     pub(crate) fn leave(&mut self) {
         self.state = None;
         self.host.timers.clear();
+    }
+
+    /// Lets whoever runs this validator know that it takes no part in a height.
+    pub(crate) fn stay_silent(&mut self, height: Height, reason: &'static str) {
+        self.host.actions.push(Action::Silent { height, reason });
     }
 
     /// Begins a height, or takes it up again with what the journal says of it.
@@ -303,7 +313,7 @@ impl Machine {
 
     fn feed(&mut self, input: Input<Health>) {
         let Some(state) = &mut self.state else { return };
-        if self.host.is_silent || self.host.is_decided {
+        if self.host.silence.is_some() || self.host.is_decided {
             return;
         }
         let host = &mut self.host;
@@ -315,11 +325,13 @@ impl Machine {
             with: effect => Ok::<_, Infallible>(host.answer(effect))
         );
         if let Err(Error::ReplayDivergence(..)) = outcome {
-            host.is_silent = true;
+            host.silence = Some(DIVERGENCE);
         }
-        if host.is_silent {
+        if let Some(reason) = host.silence {
             host.actions.truncate(before);
             host.timers.clear();
+            let height = host.height;
+            self.stay_silent(height, reason);
         }
     }
 }
@@ -330,7 +342,7 @@ impl Host {
         self.height = height;
         self.validators.clone_from(&office.validators);
         self.successors.clone_from(&office.successors);
-        self.is_silent = false;
+        self.silence = None;
         self.is_decided = false;
         self.wanted = None;
         self.timers.clear();
@@ -512,11 +524,13 @@ impl Host {
     /// it was about to do is void.
     fn sign(&mut self, statement: Statement) -> Signature {
         let before = self.signed.entry((statement.round, statement.claim.kind())).or_insert(statement);
+        if *before != statement {
+            self.silence = Some(CONTRADICTION);
+            return Signature([0; 64]);
+        }
         // Without randomness the signature is deterministic, which BIP340 allows; an engine has no source of it.
-        let signature =
-            if *before == statement { self.signer.sign(&statement.message(self.chain), &[0; 32]).ok() } else { None };
-        let Some(signature) = signature else {
-            self.is_silent = true;
+        let Ok(signature) = self.signer.sign(&statement.message(self.chain), &[0; 32]) else {
+            self.silence = Some(SIGNER_FAILED);
             return Signature([0; 64]);
         };
         self.verified = Some(Signed { statement, validator: self.me, signature });

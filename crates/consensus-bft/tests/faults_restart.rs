@@ -28,6 +28,7 @@ fn a_validator_that_restarts_at_any_write_never_contradicts_itself() {
             world.check_agreement();
             assert_eq!(world.nodes[1].restarts, 1, "write {write}, {is_written}: it crashed once");
             assert!(world.nodes.iter().all(|node| node.accusations.is_empty()), "write {write}, {is_written}");
+            assert_eq!(world.silences, [], "write {write}, {is_written}");
         }
     }
 }
@@ -45,6 +46,7 @@ fn all_validators_restart_again_and_again() {
         assert!(world.run_to(5, 5 * MINUTE), "seed {seed}");
         world.check_agreement();
         assert!(world.nodes.iter().all(|node| node.accusations.is_empty()), "seed {seed}");
+        assert_eq!(world.silences, [], "seed {seed}");
         restarts += world.nodes.iter().map(|node| node.restarts).sum::<usize>();
     }
     assert!(restarts > 30, "nearly every one of 40 has crashed: {restarts}");

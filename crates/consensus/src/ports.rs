@@ -176,6 +176,13 @@ pub enum Action {
     Decided(Block),
     /// Somebody is proven to have broken the engine's rules.
     Accuse(Accusation),
+    /// This node's validator says nothing more at this height, for whoever runs it to know: it can't, or it would contradict itself.
+    Silent {
+        /// The height.
+        height: Height,
+        /// The engine's name for the reason.
+        reason: &'static str,
+    },
     /// The message of this step is one that no engine says or passes on that keeps the rules: whoever brought it answers for it.
     Blame {
         /// The engine's name for the rule.

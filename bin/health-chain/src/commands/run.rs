@@ -94,6 +94,7 @@ impl Reporter {
             is_in_step = status.is_in_step,
             waiting = status.waiting,
             hashes_per_second = hashes_per_second.round(),
+            is_silent = status.is_silent,
             "status"
         );
         (self.last, self.hashes) = (Instant::now(), status.hashes);

@@ -13,7 +13,7 @@ use health_chain_consensus::{
     Accepted, EngineInput,
     ports::{SearchOutcome, Searcher},
 };
-use health_chain_data::{Block, BlockId, Millis, Transaction, TxId};
+use health_chain_data::{Block, BlockId, Height, Millis, Transaction, TxId};
 use health_chain_incentive::MiningCycle;
 use health_chain_network::{
     Action, Address, Event, Network, PeerId, Report, RequestFailure, RequestId, TipView, Transport, carry_out,
@@ -78,6 +78,8 @@ pub(super) struct Core {
     commands: mpsc::Receiver<Command>,
     requests: BTreeMap<RequestId, Answer>,
     wake_engine_at: Option<Millis>,
+    /// The height at which this node's validator was last silent.
+    pub(super) silent_at: Option<Height>,
     /// An own block could not be built, or was refused: no change of the tip will start the next one.
     retry_mining_at: Option<Millis>,
     next_tick: Millis,
@@ -110,6 +112,7 @@ impl Core {
             commands,
             requests: BTreeMap::new(),
             wake_engine_at: None,
+            silent_at: None,
             retry_mining_at: None,
             next_tick: Millis::ZERO,
             next_note,

@@ -1,9 +1,10 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use health_chain_consensus::ConsensusParameters;
-use health_chain_data::{SecretKey, Signature, Timestamp, state::MemoryStore};
+use health_chain_data::{SecretKey, Signature, Timestamp, ports::SignerError, state::MemoryStore};
 
 use super::*;
+use crate::journal::Step;
 
 /// A branch that ends at this height.
 struct Branch(u32);
@@ -90,6 +91,57 @@ fn who_has_to_be_silent_passes_on_what_others_say_in_any_round() {
         assert_eq!(relayed.sum::<usize>(), 3, "round {round}");
     }
     assert!(engine.validator.as_ref().unwrap().held.is_empty());
+}
+
+/// Whoever runs the validator is told, once.
+#[test]
+fn who_says_nothing_more_says_why() {
+    let nil = vote(0, 1, 0, Claim::Prevote(None));
+    let block = Claim::Prevote(Some(Choice::from(health_chain_data::BlockId(Hash::ZERO))));
+    let entry = |record| codec::encode(&Entry { height: Height(1), record });
+    let elapsed = entry(Record::Timeout { step: Step::Propose, round: 0 });
+    for (journal, reason) in [
+        (vec![vec![9]], Some("bft-journal-damaged")),
+        // Nobody has proposed the block that it voted for.
+        (vec![entry(Record::Said(vote(0, 1, 0, block))), elapsed.clone()], Some("bft-journal-divergence")),
+        (vec![entry(Record::Said(nil)), elapsed], None),
+    ] {
+        let mut engine = Bft::validator(&genesis(), Box::new(secret(0))).unwrap();
+        journal.into_iter().for_each(|entry| drop(engine.step(Millis(0), Input::Journal(entry))));
+        let mut silent = Vec::new();
+        for _ in 0..2 {
+            engine.step(Millis(0), Input::Tip { branch: &Branch(0), state: &MemoryStore::default() });
+            silent.extend(silences(engine.step(Millis(0), Input::Tick)));
+        }
+        assert_eq!(silent.first().copied(), reason);
+        assert!(silent.len() < 2);
+    }
+}
+
+/// Gives no signature.
+struct Unplugged;
+
+impl Signer for Unplugged {
+    fn public_key(&self) -> PublicKey {
+        secret(0).public_key()
+    }
+
+    fn sign(&self, _: &Hash, _: &[u8; 32]) -> Result<Signature, SignerError> {
+        Err(SignerError("unplugged".into()))
+    }
+}
+
+#[test]
+fn who_can_not_sign_says_so() {
+    let mut engine = Bft::validator(&genesis(), Box::new(Unplugged)).unwrap();
+    engine.step(Millis(0), Input::Tip { branch: &Branch(0), state: &MemoryStore::default() });
+    assert!(silences(engine.step(Millis(0), Input::Tick)).is_empty());
+    assert_eq!(silences(engine.step(Millis(10_000), Input::Tick)), ["bft-signer"]);
+}
+
+fn silences(actions: Vec<Action>) -> Vec<&'static str> {
+    let reason = |action| if let Action::Silent { height: Height(1), reason } = action { Some(reason) } else { None };
+    actions.into_iter().filter_map(reason).collect()
 }
 
 #[test]

@@ -236,6 +236,8 @@ pub struct World {
     pub lied: BTreeMap<PublicKey, u32>,
     /// Whom an honest node has accused, and the height that the slowest honest one was at when the first did.
     pub named: BTreeMap<PublicKey, u32>,
+    /// Who said nothing more at which height, and why.
+    pub silences: Vec<(usize, Height, &'static str)>,
     /// Where it is given, nothing gets from one side to another: for each node its side.
     pub sides: Vec<usize>,
     /// Whether nodes may come to different blocks, and then take none from each other.
@@ -301,6 +303,7 @@ impl World {
             double_votes_sent: 0,
             lied: BTreeMap::new(),
             named: BTreeMap::new(),
+            silences: Vec::new(),
             sides: Vec::new(),
             may_fork: false,
             is_relayed: true,
@@ -503,6 +506,7 @@ impl World {
                         }
                         self.nodes[node].accusations.push(accusation);
                     }
+                    Action::Silent { height, reason } => self.silences.push((node, height, reason)),
                     other => panic!("not for this driver: {other:?}"),
                 }
             }

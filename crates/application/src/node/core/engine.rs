@@ -117,6 +117,11 @@ impl Core {
                     Step::Engine(EngineAction::Accuse(accusation)) => {
                         self.accuse(accusation);
                     }
+                    Step::Engine(EngineAction::Silent { height, reason }) => {
+                        warn!(height = height.0, reason, "this validator says nothing more at this height");
+                        self.silent_at = Some(height);
+                        self.publish(vec![NodeEvent::Silent { height, reason }]);
+                    }
                     // Whoever brought it has answered for it.
                     Step::Engine(EngineAction::Blame { .. }) => {}
                     Step::Engine(EngineAction::Search(task)) => self.searcher.search(task),
