@@ -30,6 +30,27 @@ fn a_store_that_acknowledges_before_it_is_durable() {
 }
 
 #[test]
+fn an_audit_log_that_is_acknowledged_before_it_is_durable() {
+    let options = Options { healed_millis: 0, ..options(Options::default(), &[Fault::Crash]) };
+    let rule = caught(Bug::VolatileLog, &options);
+    assert!(matches!(rule, Broken::Log { .. }), "{rule}");
+}
+
+#[test]
+fn a_withdrawal_that_is_acknowledged_before_it_is_durable() {
+    let options = Options { healed_millis: 0, ..options(Options::default(), &[Fault::Crash]) };
+    let rule = caught(Bug::VolatileDenials, &options);
+    assert!(matches!(rule, Broken::Denial { .. }), "{rule}");
+}
+
+#[test]
+fn a_gateway_whose_log_is_not_kept() {
+    let options = Options { healed_millis: 0, ..options(Options::default(), &[]) };
+    let rule = caught(Bug::ForgottenLog, &options);
+    assert!(matches!(rule, Broken::Record { .. }), "{rule}");
+}
+
+#[test]
 fn an_undo_that_forgets_a_table() {
     let base = Options { healed_millis: 0, interval_seconds: 10, ..Options::proof_of_work() };
     // In halves almost from the start, so that the one mint is among what comes undone.

@@ -23,6 +23,7 @@ mod check;
 mod claims;
 mod consensus;
 mod disk;
+mod durable;
 mod fabric;
 pub mod fault;
 mod miner;
@@ -251,6 +252,36 @@ pub enum Broken {
     /// A node has lost what was durable.
     #[error("durability: node {node} came back with less than it had")]
     Durability {
+        /// The node.
+        node: usize,
+    },
+    /// The audit log of a gateway does not begin with what it was.
+    #[error(
+        "durability: the audit log of node {node} had {had} events, and the {found} that it came back with don't begin with them"
+    )]
+    Log {
+        /// The node.
+        node: usize,
+        /// Events that it had.
+        had: u64,
+        /// Events that it came back with.
+        found: u64,
+    },
+    /// A gateway has forgotten a withdrawal that it had acknowledged.
+    #[error(
+        "durability: node {node} came back without withdrawal {withdrawn} of patient {patient}, which it had acknowledged"
+    )]
+    Denial {
+        /// The node.
+        node: usize,
+        /// The patient.
+        patient: usize,
+        /// The sequence number of the withdrawal.
+        withdrawn: u64,
+    },
+    /// A gateway gave leave to read, and its audit log does not say so.
+    #[error("record: node {node} gave leave to read and did not write it down")]
+    Record {
         /// The node.
         node: usize,
     },

@@ -30,11 +30,13 @@ pub struct AuditLog {
     frontier: Frontier,
 }
 
-/// What the tables hold, so that a lost event is noticed.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Extent {
-    size: u64,
-    root: Hash,
+/// How far the log in the tables goes. It is written with each event, so that a lost one is noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extent {
+    /// How many events there are.
+    pub size: u64,
+    /// The tree hash over them.
+    pub root: Hash,
 }
 
 impl Wire for Extent {
@@ -43,6 +45,16 @@ impl Wire for Extent {
 
 /// Where the [`Extent`] stands; events have keys of 8 bytes.
 const EXTENT_KEY: &[u8] = b"extent";
+
+impl Extent {
+    /// What the tables say, without a look at the events; `None` where there is none yet.
+    ///
+    /// # Errors
+    /// Where the tables can't be read.
+    pub fn load(view: &dyn StateView) -> Result<Option<Self>, StoreError> {
+        state::read(view, AUDIT_EVENTS, EXTENT_KEY)
+    }
+}
 
 impl AuditLog {
     /// Reads the log from the tables and checks that it is whole.
@@ -60,7 +72,7 @@ impl AuditLog {
             }
             in_order
         })?;
-        let extent = state::read(view, AUDIT_EVENTS, EXTENT_KEY)?;
+        let extent = Extent::load(view)?;
         let found = (!log.leaf_hashes.is_empty()).then(|| log.extent());
         if in_order && found == extent { Ok(log) } else { Err(damaged()) }
     }

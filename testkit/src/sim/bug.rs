@@ -30,6 +30,12 @@ pub enum Bug {
     DoubleFees,
     /// Signatures are taken for true.
     ForgottenSignatures,
+    /// A store says of a gateway's audit log that it is durable before it is: a crash takes the last event away.
+    VolatileLog,
+    /// The same of withdrawals that a gateway has seen.
+    VolatileDenials,
+    /// A store keeps nothing of a gateway's audit log.
+    ForgottenLog,
     /// A gateway learns of a withdrawal with its block, not at first sight.
     LateDenial,
     /// A validator keeps no journal.

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use health_chain::{
+    application::tables::{AUDIT_BY_OBJECT, AUDIT_EVENTS, DENIALS},
     data::{
         ports::{ChainStore, StateView, StoreError},
         state::{Changes, MemoryStore, Table},
@@ -138,8 +139,17 @@ impl SimulatedStore {
     fn write(&mut self, changes: &Changes) -> Result<(), StoreError> {
         match self.bug {
             Some(Bug::EarlyAcknowledgement) => self.unsafe_batch = Some(changes.undo(&self.content)?),
+            Some(Bug::VolatileLog) if concerns(changes, AUDIT_EVENTS) => {
+                self.unsafe_batch = Some(changes.undo(&self.content)?);
+            }
+            Some(Bug::VolatileDenials) if concerns(changes, DENIALS) => {
+                self.unsafe_batch = Some(changes.undo(&self.content)?);
+            }
+            Some(Bug::ForgottenLog) => {
+                return self.content.commit(&without(changes, &[AUDIT_EVENTS, AUDIT_BY_OBJECT]));
+            }
             Some(Bug::ForgottenUndo) if undoes_a_block(changes) => {
-                return self.content.commit(&without_supply(changes));
+                return self.content.commit(&without(changes, &[SUPPLY]));
             }
             _ => {}
         }
@@ -155,9 +165,13 @@ fn undoes_a_block(changes: &Changes) -> bool {
     changes.iter().any(|(table, _, value)| table == Table::UNDO && value.is_none())
 }
 
-fn without_supply(changes: &Changes) -> Changes {
+fn concerns(changes: &Changes, table: Table) -> bool {
+    changes.iter().any(|(changed, ..)| changed == table)
+}
+
+fn without(changes: &Changes, forgotten: &[Table]) -> Changes {
     let mut kept = Changes::default();
-    for (table, key, value) in changes.iter().filter(|(table, ..)| *table != SUPPLY) {
+    for (table, key, value) in changes.iter().filter(|(table, ..)| !forgotten.contains(table)) {
         match value {
             Some(value) => kept.put(table, key, value),
             None => kept.delete(table, key),

@@ -7,11 +7,8 @@ use std::{collections::BTreeSet, sync::mpsc};
 
 use health_chain::{
     application::node::{NodeEvent, SteppedNode},
-    consensus::{
-        Weight,
-        ports::{Accusation, SearchOutcome},
-    },
-    data::{BlockId, Millis, TxId, ports::BatchHasher, ports::ScalarHasher},
+    consensus::ports::{Accusation, SearchOutcome},
+    data::{Millis, TxId, ports::BatchHasher, ports::ScalarHasher},
     network::PeerId,
 };
 
@@ -21,6 +18,7 @@ use super::{
     account::Accounts,
     check::Checks,
     disk::Disk,
+    durable::Durable,
     fabric::{Fabric, LinkRules, NodeIndex, Partition, Wake, peer},
     fault::Fault,
     payments::Payer,
@@ -43,8 +41,8 @@ pub(super) struct Simulation<'a> {
     pub(super) fabric: Fabric,
     pub(super) nodes: Vec<Option<Running>>,
     disks: Vec<Disk>,
-    /// What each node has had, durably: the weight of its chain and its tip.
-    durable: Vec<Option<(Weight, BlockId)>>,
+    /// What each node has had, durably.
+    durable: Vec<Durable>,
     /// When each node is woken for its engine.
     woken_at: Vec<u64>,
     /// Every transaction that patients and the issuer have signed.
@@ -107,7 +105,7 @@ impl<'a> Simulation<'a> {
             nodes: (0..total).map(|_| None).collect(),
             // Who lies has no bug: it would be another lie.
             disks: (0..total).map(|node| Disk::new(options.bug.filter(|_| node < options.nodes))).collect(),
-            durable: vec![None; total],
+            durable: vec![Durable::default(); total],
             woken_at: vec![0; total],
             signed: BTreeSet::new(),
             patients,
@@ -238,12 +236,8 @@ impl<'a> Simulation<'a> {
             }
             Err(error) => return Err(self.violation(Broken::Start { node, reason: format!("{error:?}") })),
         };
-        let chain = started.chain();
-        if let Some((weight, tip)) = self.durable[node]
-            && (chain.weight() < weight || chain.header(&tip).is_none())
-        {
-            return Err(self.violation(Broken::Durability { node }));
-        }
+        let checked = self.durable[node].check(node, started.chain(), &self.patients);
+        checked.map_err(|broken| self.violation(broken))?;
         let events = started.events();
         self.nodes[node] = Some(Running { node: started, events });
         let life = self.fabric.with(|shared| shared.life(node)).expect("it has joined");
@@ -310,11 +304,11 @@ impl<'a> Simulation<'a> {
                 _ => {}
             }
         }
+        let chain = running.node.chain();
+        self.durable[node].note_log(chain);
         if moved {
-            let chain = running.node.chain();
-            let tip = chain.tip();
-            self.durable[node] = Some((chain.weight(), tip.id));
-            self.fabric.with(|shared| shared.note(tip.id.as_bytes()));
+            self.durable[node].note_tip(chain);
+            self.fabric.with(|shared| shared.note(chain.tip().id.as_bytes()));
             if is_honest {
                 self.check_tip(node)?;
             }

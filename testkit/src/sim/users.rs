@@ -3,7 +3,6 @@
 use health_chain::{
     application::{
         authorize::{Access, AccessRequest},
-        gateway::Request,
         payload::Payload,
         records::{
             Content, FIRST_VERSION, GatewayId, Grant, GrantTerms, Permissions, Position, Purpose, Revoke, Store,
@@ -11,7 +10,7 @@ use health_chain::{
         },
     },
     data::{
-        ChainId, Commitment, Hash, ObjectId, SecretKey, Timestamp, Transaction, codec,
+        ChainId, Commitment, Hash, ObjectId, PublicKey, SecretKey, Timestamp, Transaction,
         ports::{StateView, StoreError},
         tagged_hash,
     },
@@ -94,6 +93,11 @@ impl Patient {
         }
     }
 
+    /// The key of whom she grants to.
+    pub(super) fn institute_key(&self) -> PublicKey {
+        self.institute.public_key()
+    }
+
     /// The sequence number of the last grant that she has signed.
     pub(super) fn last_grant(&self) -> Option<u64> {
         self.log.iter().rposition(|signed| signed.what == Operation::Grant).map(|seq| seq as u64)
@@ -167,7 +171,7 @@ impl Patient {
     }
 
     /// An institute's request to read the record.
-    pub(super) fn read_request(&self, time: Timestamp, nonce: [u8; 32]) -> Vec<u8> {
+    pub(super) fn read_request(&self, time: Timestamp, nonce: [u8; 32]) -> AccessRequest {
         let institute = &self.institute;
         let access = Access {
             object: self.object,
@@ -176,7 +180,7 @@ impl Patient {
             permission: Permissions::READ,
             purpose: Purpose::RESEARCH,
         };
-        let request = AccessRequest::sign(self.chain, self.gateway_id, access, time, nonce, institute, &[0; 32]);
-        codec::encode(&Request::Open(request.expect("keys in memory sign")))
+        AccessRequest::sign(self.chain, self.gateway_id, access, time, nonce, institute, &[0; 32])
+            .expect("keys in memory sign")
     }
 }

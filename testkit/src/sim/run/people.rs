@@ -7,12 +7,13 @@ use health_chain::{
         gateway::{Request, Response},
         node::Answer,
     },
-    data::{Transaction, codec},
+    data::{Hash, Transaction, codec},
 };
 
 use super::Simulation;
 use crate::sim::{
     Broken, Violation,
+    durable::Permitted,
     fabric::{NodeIndex, Wake, peer},
     users::{Operation, Wish},
     watch::Signed,
@@ -33,8 +34,8 @@ pub(super) struct Question {
 }
 
 enum About {
-    /// Leave to read; what the gateway had acknowledged when it was asked.
-    Read { acknowledged: Option<u64> },
+    /// Leave to read, by this request; what the gateway had acknowledged when it was asked.
+    Read { request: Hash, acknowledged: Option<u64> },
     /// The withdrawal with this number.
     Withdrawal { seq: u64 },
 }
@@ -133,8 +134,9 @@ impl Simulation<'_> {
         }
         let Some(running) = &mut self.nodes[asker] else { return };
         let time = self.fabric.clock(asker).timestamp();
-        let answer = running.node.ask(peer(patient.gateway), patient.read_request(time, nonce));
-        let about = About::Read { acknowledged: patient.acknowledged };
+        let request = patient.read_request(time, nonce);
+        let answer = running.node.ask(peer(patient.gateway), codec::encode(&Request::Open(request)));
+        let about = About::Read { request: request.message(), acknowledged: patient.acknowledged };
         self.questions.push(Question { asker, patient: index, about, answer });
     }
 
@@ -163,8 +165,13 @@ impl Simulation<'_> {
         let patient = question.patient;
         match (&question.about, codec::decode::<Response>(body)) {
             (About::Withdrawal { seq }, Ok(Response::Taken)) => self.acknowledge(patient, *seq),
-            (About::Read { acknowledged }, Ok(Response::Opened(_))) => {
+            (About::Read { request, acknowledged }, Ok(Response::Opened(_))) => {
                 self.activity.permitted += 1;
+                let gateway = self.patients[patient].gateway;
+                let permitted = Permitted { object: self.patients[patient].object, request: *request };
+                let chain = self.nodes[gateway].as_ref().map(|running| running.node.chain());
+                let recorded = self.durable[gateway].permitted(gateway, chain, permitted);
+                recorded.map_err(|broken| self.violation(broken))?;
                 // Only a grant signed after the withdrawal makes the answer right.
                 if let Some(withdrawn) = *acknowledged
                     && self.patients[patient].last_grant() < Some(withdrawn)
