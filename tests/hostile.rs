@@ -22,7 +22,7 @@ use health_chain::{
         records::{Delete, Grant, Issue, NewVersion, OwnerSigned, Revoke, RevokeAll, RotateOwner, Store},
     },
     data::{
-        Block, BlockId, Genesis, Header, Transaction,
+        Block, BlockId, Genesis, Hash, Header, Transaction,
         codec::{self, Wire},
         keys::ContactCard,
         merkle::{ConsistencyProof, InclusionProof},
@@ -205,7 +205,7 @@ fn what_proves() {
     });
     let gateway = seeds::gateway().public_key();
     forge("checkpoint", &codec::encode(&seeds::checkpoint()), |it: &Checkpoint| it.verify().is_ok());
-    forge("audit answer", &codec::encode(&seeds::answer()), |it: &Answer| it.verify(&gateway).is_ok());
+    forge("audit answer", &codec::encode(&seeds::answer()), |it: &Answer| it.verify(&gateway, Hash::ZERO).is_ok());
     decode::<AuditEvent>("audit event", &seeds::events().map(|event| codec::encode(&event)));
 }
 

@@ -9,7 +9,9 @@ use health_chain::{
     application::{
         authorize::{Access, AccessRequest},
         gateway::{Gateway, Request, Response},
-        limits::{DENIALS_MILLIS, MAX_PEER_SESSIONS, MAX_PEER_WRITTEN_DENIALS, MAX_REQUESTER_SESSIONS},
+        limits::{
+            DECISIONS_MILLIS, MAX_PEER_LETTERS, MAX_PEER_SESSIONS, MAX_PEER_WRITTEN_DENIALS, MAX_REQUESTER_SESSIONS,
+        },
         node::Service,
         records::{GatewayId, Permissions, Purpose},
     },
@@ -121,7 +123,7 @@ fn one_peers_denials_are_written_down_at_a_rate() {
     assert_eq!(world.entries(), MAX_PEER_WRITTEN_DENIALS as u64);
     assert_eq!(world.asks("other", STRANGER).unwrap(), "access-no-grant");
     assert_eq!(world.asks("flood", GRANTEE).unwrap(), PERMITTED, "what is permitted is not held up");
-    world.now = world.now.saturating_add(DENIALS_MILLIS);
+    world.now = world.now.saturating_add(DECISIONS_MILLIS);
     assert_eq!(world.asks("flood", STRANGER).unwrap(), "access-no-grant");
 }
 
@@ -142,4 +144,17 @@ fn who_opens_and_never_confirms_locks_out_nobody() {
     assert_eq!(oldest, "session-unknown");
     assert!(others.iter().all(|rule| rule == PERMITTED), "{others:?}");
     assert_eq!(world.asks("idle", GRANTEE).unwrap(), PERMITTED);
+}
+
+#[test]
+fn one_peer_leaves_place_for_the_letters_of_others() {
+    let mut world = World::new();
+    let letter = Request::Letter(vec![7; 100]);
+    for number in 0..2 * MAX_PEER_LETTERS {
+        let is_taken = world.ask("flood", &letter) == Response::Taken;
+        assert_eq!(is_taken, number < MAX_PEER_LETTERS);
+    }
+    assert_eq!(world.ask("other", &letter), Response::Taken);
+    assert_eq!(world.gateway.take_letters().len(), MAX_PEER_LETTERS + 1);
+    assert_eq!(world.ask("flood", &letter), Response::Taken, "they have been read");
 }

@@ -342,7 +342,7 @@ fn receipt_terms() -> ReceiptTerms {
 
 fn receipt() -> ReadReceipt {
     let signature = grantee().sign(&receipt_terms().message(), &[0; 32]);
-    ReadReceipt::countersign(receipt_terms(), signature, sha256(b"previous"), &gateway(), &[0; 32]).unwrap()
+    ReadReceipt::countersign(receipt_terms(), signature, Hash::ZERO, &gateway(), &[0; 32]).unwrap()
 }
 
 /// One event of each kind.

@@ -98,7 +98,7 @@ impl Site {
         };
         let parts = GatewayParts::new(Box::new(key(GATEWAY)), objects, Box::new(SystemEntropy));
         let gateway = Gateway::new(GatewayParts { rules, ..parts });
-        gateway.keep_wrap(&wrap).unwrap();
+        gateway.keep_wrap(&object, &wrap).unwrap();
         let (keeper, address) = node(folder, 0, Some(gateway.clone()), &now, vec![]);
         let (reader, _) = node(folder, 1, None, &now, vec![address]);
         Self { keeper: Arc::new(keeper), reader: Arc::new(reader), gateway, now, object }

@@ -12,21 +12,25 @@ pub use answer::{Answer, AnswerError, Entry};
 pub use checkpoint::{Checkpoint, CheckpointTerms};
 pub use event::{Access, AuditEvent, Outcome, ReadReceipt, ReceiptError, ReceiptTerms};
 
+use std::ops::Range;
+
 use health_chain_data::{
     Hash, ObjectId,
     codec::{self, Wire},
-    merkle::{self, ConsistencyProof, Frontier, InclusionProof, Tree},
+    merkle::{self, ConsistencyProof, Frontier, GrowingTree, InclusionProof},
     ports::{StateView, StoreError},
     state::{self, Changes},
 };
 use serde::{Deserialize, Serialize};
 
-use crate::tables::{AUDIT_BY_OBJECT, AUDIT_EVENTS};
+use crate::tables::{AUDIT_BY_OBJECT, AUDIT_EVENTS, AUDIT_RECEIPTS};
 
-/// The log, with the hashes of its events in memory (32 bytes each); the events stand in the node's own tables.
+/// The log, with its tree in memory (64 bytes an event), so that a proof costs little however long it is; the events stand in the node's
+/// own tables.
 #[derive(Debug, Default)]
 pub struct AuditLog {
-    leaf_hashes: Vec<Hash>,
+    tree: GrowingTree,
+    /// The right edge of the tree: from it follows the next root before the event is durable.
     frontier: Frontier,
 }
 
@@ -43,7 +47,9 @@ impl Wire for Extent {
     const MAX_BYTES: usize = 10 + 32;
 }
 
-/// Where the [`Extent`] stands; events have keys of 8 bytes.
+/// Bytes of an event's index, as it stands in keys.
+const INDEX_BYTES: usize = 8;
+/// Where the [`Extent`] stands; events have keys of [`INDEX_BYTES`].
 const EXTENT_KEY: &[u8] = b"extent";
 
 impl Extent {
@@ -73,7 +79,7 @@ impl AuditLog {
             in_order
         })?;
         let extent = Extent::load(view)?;
-        let found = (!log.leaf_hashes.is_empty()).then(|| log.extent());
+        let found = (log.size() > 0).then(|| log.extent());
         if in_order && found == extent { Ok(log) } else { Err(damaged()) }
     }
 
@@ -92,8 +98,11 @@ impl AuditLog {
         changes.put(AUDIT_EVENTS, index.to_be_bytes(), bytes);
         changes.put(AUDIT_EVENTS, EXTENT_KEY, codec::encode(&Extent { size: grown.size(), root: grown.root() }));
         changes.put(AUDIT_BY_OBJECT, object_key(event.object(), index), []);
+        if let AuditEvent::Receipt(receipt) = event {
+            changes.put(AUDIT_RECEIPTS, *event.object().as_bytes(), receipt.hash().0);
+        }
         commit(&changes)?;
-        self.leaf_hashes.push(leaf);
+        self.tree.append(leaf);
         self.frontier = grown;
         Ok(index)
     }
@@ -110,12 +119,12 @@ impl AuditLog {
 
     /// That event `index` is under the root of the first `size` events; `None` where it is not among them, or there are fewer.
     pub fn inclusion_proof(&self, index: u64, size: u64) -> Option<InclusionProof> {
-        self.tree(size)?.inclusion_proof(index)
+        self.tree.inclusion_proof(index, size)
     }
 
     /// That the first `old_size` events are the beginning of the first `new_size`; `None` where there are not that many.
     pub fn consistency_proof(&self, old_size: u64, new_size: u64) -> Option<ConsistencyProof> {
-        ConsistencyProof::build(self.first(new_size)?, old_size)
+        self.tree.consistency_proof(old_size, new_size)
     }
 
     /// Who read object X: its events from index `from` on, at most `limit` of them, each with the proof that it is
@@ -132,19 +141,14 @@ impl AuditLog {
         limit: usize,
     ) -> Result<Answer, StoreError> {
         let damaged = || StoreError::Damaged { table: AUDIT_EVENTS };
-        let tree = self.tree(checkpoint.terms.size).ok_or_else(damaged)?;
-        let mut indexes = Vec::new();
-        view.scan(AUDIT_BY_OBJECT, object.as_bytes(), &mut |key, _| {
-            let index = key.last_chunk().map_or(u64::MAX, |index| u64::from_be_bytes(*index));
-            if index >= from && index < tree.size() {
-                indexes.push(index);
-            }
-            indexes.len() < limit
-        })?;
+        let size = checkpoint.terms.size;
+        if size > self.size() {
+            return Err(damaged());
+        }
         let mut entries = Vec::new();
-        for index in indexes {
+        for index in indexes(view, object, from..size, limit)? {
             let event = state::read(view, AUDIT_EVENTS, &index.to_be_bytes())?.ok_or_else(damaged)?;
-            let proof = tree.inclusion_proof(index).ok_or_else(damaged)?;
+            let proof = self.inclusion_proof(index, size).ok_or_else(damaged)?;
             entries.push(Entry { event, proof });
         }
         Ok(Answer { object: *object, checkpoint, entries })
@@ -155,29 +159,15 @@ impl AuditLog {
     /// # Errors
     /// Where the tables can't be read.
     pub fn last_receipt(&self, view: &dyn StateView, object: &ObjectId) -> Result<Hash, StoreError> {
-        let mut indexes = Vec::new();
-        view.scan(AUDIT_BY_OBJECT, object.as_bytes(), &mut |key, _| {
-            indexes.extend(key.last_chunk::<8>().copied());
-            true
-        })?;
-        for index in indexes.iter().rev() {
-            if let Some(AuditEvent::Receipt(receipt)) = state::read(view, AUDIT_EVENTS, index)? {
-                return Ok(receipt.hash());
-            }
+        let damaged = |_| StoreError::Damaged { table: AUDIT_RECEIPTS };
+        match view.get(AUDIT_RECEIPTS, object.as_bytes())? {
+            None => Ok(Hash::ZERO),
+            Some(hash) => hash.try_into().map(Hash).map_err(damaged),
         }
-        Ok(Hash::ZERO)
-    }
-
-    fn first(&self, size: u64) -> Option<&[Hash]> {
-        self.leaf_hashes.get(..usize::try_from(size).ok()?)
-    }
-
-    fn tree(&self, size: u64) -> Option<Tree> {
-        self.first(size).map(Tree::new)
     }
 
     fn push(&mut self, leaf: Hash) {
-        self.leaf_hashes.push(leaf);
+        self.tree.append(leaf);
         self.frontier.append(leaf);
     }
 
@@ -188,6 +178,26 @@ impl AuditLog {
 
 fn object_key(object: &ObjectId, index: u64) -> Vec<u8> {
     [&object.as_bytes()[..], &index.to_be_bytes()].concat()
+}
+
+/// The first indexes, at most `limit` of them, of an object's events that lie in `range`. Entries are found by their keys' beginnings: those that
+/// share the first index's bytes but for the last, then but for the last two, and so on. So nothing far before the range is read.
+fn indexes(view: &dyn StateView, object: &ObjectId, range: Range<u64>, limit: usize) -> Result<Vec<u64>, StoreError> {
+    let mut found = Vec::new();
+    let mut next = range.start & !0xff;
+    for bytes in (1..INDEX_BYTES).rev() {
+        let step = 1 << (8 * (INDEX_BYTES - bytes));
+        while found.len() < limit && next < range.end && (bytes == 1 || !next.is_multiple_of(step << 8)) {
+            let prefix = [&object.as_bytes()[..], &next.to_be_bytes()[..bytes]].concat();
+            view.scan(AUDIT_BY_OBJECT, &prefix, &mut |key, _| {
+                let index = key.last_chunk().map_or(u64::MAX, |index| u64::from_be_bytes(*index));
+                found.extend(range.contains(&index).then_some(index));
+                found.len() < limit && index < range.end
+            })?;
+            next = next.saturating_add(step);
+        }
+    }
+    Ok(found)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! A record as it lies in a sealed object: the document, what it is, and who vouches for it.
 
+use std::fmt;
+
 use health_chain_data::{
     Commitment, Hash, ObjectId, PublicKey,
     codec::{self, CodecError, Wire},
@@ -19,8 +21,8 @@ use crate::{
     ports::{Entropy, EntropyError},
 };
 
-/// A document with its description. The bytes are kept as they are.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// A document with its description. The bytes are kept as they are, and never printed.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Document {
     /// What it is.
     pub description: Description,
@@ -164,6 +166,13 @@ impl Document {
     }
 }
 
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = format_args!("{} bytes, hidden", self.bytes.len());
+        f.debug_struct("Document").field("description", &self.description).field("bytes", &bytes).finish()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use health_chain_data::SecretKey;
@@ -217,6 +226,13 @@ mod tests {
             };
             assert_eq!(Document::open(&secrets, &OBJECT, 1, &sealed.bytes), Err(expected));
         }
+    }
+
+    #[test]
+    fn what_is_in_it_is_not_printed() {
+        let printed = format!("{:?}", document(b"HIV positive".to_vec()));
+        assert!(printed.contains("12 bytes, hidden"), "{printed}");
+        assert!(!printed.contains("72, 73, 86") && !printed.contains("HIV"), "{printed}");
     }
 
     #[test]

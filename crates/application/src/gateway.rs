@@ -6,7 +6,7 @@
 mod client;
 mod desk;
 mod exchange;
-mod written_denials;
+mod rate;
 
 use std::{
     io,
@@ -17,7 +17,7 @@ use health_chain_consensus::Chain;
 use health_chain_data::{
     Block, Hash, Millis, ObjectId, Transaction, codec,
     ports::{Signer, StoreError},
-    sha256,
+    sha256, tagged_hash,
     wrap::KeyWrap,
 };
 use health_chain_network::PeerId;
@@ -32,7 +32,7 @@ use crate::{
     records::GatewayId,
 };
 
-/// Stands for a version where a wrapped key is kept: under its commitment, beside the objects.
+/// Stands for a version where a wrapped key is kept: under its object and its commitment, beside the objects.
 const WRAP_VERSION: u32 = u32::MAX;
 /// Stands for a version where a message is kept until it is collected: under its hash, beside the objects.
 const MESSAGE_VERSION: u32 = u32::MAX - 1;
@@ -77,13 +77,22 @@ impl Gateway {
         &self.objects
     }
 
-    /// Keeps a wrapped key until the gateway hands it out with its grant.
+    /// Keeps a wrapped key of `object` until the gateway hands it out with its grant.
     ///
     /// # Errors
     /// Where it can't be kept.
-    pub fn keep_wrap(&self, wrap: &KeyWrap) -> Result<(), ObjectError> {
-        let name = wrap_name(&wrap.commitment());
+    pub fn keep_wrap(&self, object: &ObjectId, wrap: &KeyWrap) -> Result<(), ObjectError> {
+        let name = wrap_name(object, &wrap.commitment());
         self.objects.put(&name, &mut codec::encode(wrap).as_slice()).map(drop)
+    }
+
+    /// Destroys a wrapped key whose grant has ended; says whether there was one. A reader whose key leaks later has then nothing to open with
+    /// it.
+    ///
+    /// # Errors
+    /// Where it can't be removed.
+    pub fn forget_wrap(&self, object: &ObjectId, commitment: &Hash) -> Result<bool, ObjectError> {
+        self.objects.delete(&wrap_name(object, commitment))
     }
 
     /// Keeps a sealed message until its addressee collects it; returns the hash to ask for.
@@ -112,9 +121,11 @@ impl Gateway {
     }
 }
 
-/// Where a wrapped key with this commitment is kept.
-const fn wrap_name(commitment: &Hash) -> ObjectName {
-    ObjectName { object: ObjectId(*commitment), version: WRAP_VERSION }
+/// Where a wrapped key of `object` with this commitment is kept. Commitments are on the chain for everybody to see: whoever puts another
+/// record's into a grant of his own gets nothing for it.
+pub(crate) fn wrap_name(object: &ObjectId, commitment: &Hash) -> ObjectName {
+    let name = tagged_hash("HC/wrap-name/v1", &[object.as_bytes(), commitment.as_bytes()]);
+    ObjectName { object: ObjectId(name), version: WRAP_VERSION }
 }
 
 /// Where a message with this hash is kept.

@@ -76,14 +76,18 @@ pub const MAX_EXCHANGE_BYTES: usize = MAX_APP_BODY_BYTES;
 pub const MAX_LETTER_BYTES: usize = 16 * 1024;
 /// Letters that wait to be read.
 pub const MAX_LETTERS: usize = 256;
+/// Letters of one peer that wait to be read.
+pub const MAX_PEER_LETTERS: usize = 16;
 /// Objects being read from one gateway at a time.
 pub const MAX_SESSIONS: usize = 1_024;
 /// Objects being read by one requester; the next one takes the place of the oldest.
 pub const MAX_REQUESTER_SESSIONS: usize = 32;
 /// Objects being read over one connection.
 pub const MAX_PEER_SESSIONS: usize = 256;
-/// The time for which denials written into the audit log are counted, in milliseconds.
-pub const DENIALS_MILLIS: u64 = 60_000;
+/// The time for which decisions written into the audit log are counted, in milliseconds.
+pub const DECISIONS_MILLIS: u64 = 60_000;
+/// Permits that one requester is given in that time. Beyond them it is told that the gateway is busy.
+pub const MAX_REQUESTER_PERMITS: usize = 600;
 /// Denials of one peer's requests that are written down in that time. Beyond them it is told that the gateway is busy.
 pub const MAX_PEER_WRITTEN_DENIALS: usize = 60;
 /// Denials that are written down in that time, whoever asks. Nobody with a grant is held up by them.

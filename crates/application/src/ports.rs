@@ -64,6 +64,9 @@ pub trait ObjectStore: Send + Sync {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ObjectError {
+    /// Another handle has the store open.
+    #[error("the objects are in use by another process")]
+    Locked,
     /// Nothing is kept under this name.
     #[error("no object {name}")]
     NotFound {

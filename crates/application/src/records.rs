@@ -22,4 +22,5 @@ pub use issue::Issue;
 pub use object::{Content, Delete, GatewayId, NewVersion, RotateOwner, Store, object_id};
 pub use position::{FIRST_VERSION, OwnerSigned, Position};
 pub use program::Records;
+pub(crate) use state::wrap_commits;
 pub use state::{GrantState, IssueState, ObjectState, grant, grants, issue, object};

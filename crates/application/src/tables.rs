@@ -7,6 +7,9 @@ pub const AUDIT_EVENTS: Table = Table(40);
 /// Node-local: object id and index of each event (40 bytes), with nothing under them.
 pub const AUDIT_BY_OBJECT: Table = Table(41);
 
+/// Node-local: the hash of each object's last receipt, by object id.
+pub const AUDIT_RECEIPTS: Table = Table(37);
+
 /// Node-local: revocations that this gateway has seen ([`crate::authorize::DenySet`]).
 pub const DENIALS: Table = Table(32);
 /// Of a wallet's own store: whose it is, and how many keys were handed out.

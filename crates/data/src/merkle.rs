@@ -3,15 +3,17 @@
 //! have one root (CVE-2012-2459).
 //!
 //! A proof carries its leaf's index and the size of the tree; both are checked. [`Tree`] builds inclusion proofs,
-//! [`Frontier`] gives the root of a growing list in logarithmic memory.
+//! [`Frontier`] gives the root of a growing list in logarithmic memory, and [`GrowingTree`] proofs of one in logarithmic time.
 
 mod consistency;
 mod frontier;
+mod growing;
 mod inclusion;
 mod tree;
 
 pub use consistency::ConsistencyProof;
 pub use frontier::Frontier;
+pub use growing::GrowingTree;
 pub use inclusion::InclusionProof;
 pub use tree::Tree;
 

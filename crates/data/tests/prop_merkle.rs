@@ -3,7 +3,9 @@
 use health_chain_data::{
     Hash,
     codec::{CodecError, decode, encode},
-    merkle::{ConsistencyProof, Frontier, InclusionProof, ProofError, Tree, leaf_hash, node_hash, root_of_hashes},
+    merkle::{
+        ConsistencyProof, Frontier, GrowingTree, InclusionProof, ProofError, Tree, leaf_hash, node_hash, root_of_hashes,
+    },
     sha256,
 };
 use proptest::prelude::*;
@@ -48,6 +50,29 @@ fn every_proof_of_every_small_tree_holds() {
         }
         assert_eq!(ConsistencyProof::build(&leaves, count as u64 + 1), None);
     }
+}
+
+#[test]
+fn a_growing_tree_answers_for_every_size_that_it_had() {
+    let leaves = leaves(70);
+    let tree: GrowingTree = leaves.iter().copied().collect();
+    for size in 0..=leaves.len() {
+        let (first, count) = (&leaves[..size], size as u64);
+        assert_eq!(tree.root(count), Some(tree_hash(first)), "{size} leaves");
+        let whole = Tree::new(first);
+        for index in 0..=count {
+            assert_eq!(tree.inclusion_proof(index, count), whole.inclusion_proof(index), "{index} of {size}");
+        }
+        for old in 0..=count + 1 {
+            let proof = ConsistencyProof::build(first, old);
+            assert_eq!(tree.consistency_proof(old, count), proof, "{old} to {size}");
+        }
+    }
+    let beyond = leaves.len() as u64 + 1;
+    assert_eq!(
+        (tree.root(beyond), tree.inclusion_proof(0, beyond), tree.consistency_proof(0, beyond)),
+        (None, None, None)
+    );
 }
 
 #[test]

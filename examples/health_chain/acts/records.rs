@@ -17,7 +17,7 @@ use health_chain::{
         wallet::Wallet,
     },
     data::{
-        Amount, Height, ObjectId, Output, PublicKey, SecretKey, Timestamp, Transaction, codec,
+        Amount, Hash, Height, ObjectId, Output, PublicKey, SecretKey, Timestamp, Transaction, codec,
         keys::OneTime,
         seal,
         wrap::{self, KeyWrap, WrapContext},
@@ -192,7 +192,7 @@ fn share(cast: &Cast, object: ObjectId, request: ShareRequest, price: Option<Out
         let mut log = Log::open(chain.state(), chain.chain_id(), object)?;
         Ok(flows::share(wallet, &mut log, &request, price, &mut SystemEntropy)?)
     })?;
-    cast.patient.gateway().keep_wrap(&share.wrap)?;
+    cast.patient.gateway().keep_wrap(&object, &share.wrap)?;
     Ok(share)
 }
 
@@ -328,7 +328,7 @@ pub(crate) fn show_who_has_read(cast: &Cast, shared: &Shared, report: &mut Repor
     let client = cast.hospital.client(&cast.patient);
     let answer = client.history(request, 0)?;
     let trusted: Checkpoint = client.about()?.checkpoint;
-    answer.verify(&trusted.terms.gateway)?;
+    answer.verify(&trusted.terms.gateway, Hash::ZERO)?;
     ensure(answer.entries.len() >= 3, "permit, receipt and this question are in the log")?;
     report.done(&format!("{} entries, each with its proof", answer.entries.len()), None);
     Ok(())
@@ -371,7 +371,7 @@ pub(crate) fn rotate(cast: &Cast, shared: &Shared, record: &Record, report: &mut
     ensure(rotation.shares.len() == 1, "the clinic is the only reader left")?;
     let mut bytes = cast.patient.publish(&cast.network, rotation.operation.transaction())?;
     for share in &rotation.shares {
-        cast.patient.gateway().keep_wrap(&share.wrap)?;
+        cast.patient.gateway().keep_wrap(&object, &share.wrap)?;
         bytes += cast.patient.publish(&cast.network, share.transaction())?;
     }
     let version = rotation.version;
@@ -384,6 +384,8 @@ pub(crate) fn rotate(cast: &Cast, shared: &Shared, record: &Record, report: &mut
     mine_blocks(&cast.hospital, &cast.network, 6)?;
     agree(&cast.all())?;
     cast.patient.gateway().objects().delete(&ObjectName { object, version: FIRST_VERSION })?;
+    let old_wrap = shared.opened.wrap.clone().ok_or("the gateway gave no key")?;
+    ensure(cast.patient.gateway().forget_wrap(&object, &old_wrap.commitment())?, "the old key was there")?;
 
     let view = cast.patient.node();
     let clinic = view.read({
@@ -402,7 +404,6 @@ pub(crate) fn rotate(cast: &Cast, shared: &Shared, record: &Record, report: &mut
     let inner = seal::open(&secrets.key, &object, version, &sealed)?;
     ensure(inner.ends_with(&record.bytes), "the clinic reads the identical bytes")?;
 
-    let old_wrap = shared.opened.wrap.clone().ok_or("the gateway gave no key")?;
     let context = context_of(cast, shared, FIRST_VERSION, shared.reader.public_key())?;
     let old = wrap::unwrap(cast.institute.wallet().kem_key(), &context, &old_wrap)?;
     ensure(seal::open(&old.key, &object, FIRST_VERSION, &shared.sealed).is_ok(), "the old key opens what it opened")?;

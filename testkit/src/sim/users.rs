@@ -73,11 +73,16 @@ pub(super) enum Wish {
     Nothing,
 }
 
+/// The record of a patient, and the nonce in its name.
+pub(super) fn first_object(index: usize, chain: &ChainId) -> ([u8; 32], ObjectId) {
+    let nonce = tagged_hash("HC/simulation/v1", &[b"nonce", &(index as u64).to_le_bytes()]).0;
+    (nonce, object_id(chain, &patient_key(index).public_key(), &nonce))
+}
+
 impl Patient {
     pub(super) fn new(index: usize, chain: ChainId, home: NodeIndex, gateway: NodeIndex) -> Self {
         let key = patient_key(index);
-        let nonce = tagged_hash("HC/simulation/v1", &[b"nonce", &(index as u64).to_le_bytes()]).0;
-        let object = object_id(&chain, &key.public_key(), &nonce);
+        let (nonce, object) = first_object(index, &chain);
         Self {
             index,
             key,

@@ -37,6 +37,7 @@ use super::{
     disk::Disk,
     fabric::{Fabric, NodeIndex, address},
     stake,
+    users::first_object,
 };
 
 pub(super) const TOKEN: TokenId = TokenId(978);
@@ -54,6 +55,7 @@ pub(super) struct World {
     pub(super) makers: Makers,
     /// How many people are given coins: patients, payers, and who bonds for a validator, in this order.
     people: usize,
+    patients: usize,
     /// When a validator that contradicts itself begins to, in virtual time.
     pub(super) lies_from: u64,
     bug: Option<Bug>,
@@ -113,6 +115,7 @@ impl World {
             incentive,
             makers,
             people,
+            patients: options.patients,
             lies_from: Millis::from(START).0,
             bug,
             executor: Arc::new(executor),
@@ -218,7 +221,10 @@ impl World {
         let mut parts = GatewayParts::new(signer, objects, Box::new(SeededEntropy::new(seed)));
         parts.rules = GatewayRules { store_depth: 1, max_reorganisation_depth: u32::MAX, ..GatewayRules::default() };
         let gateway = Gateway::new(parts);
-        gateway.keep_wrap(&wrap()).expect("memory takes it");
+        for patient in 0..self.patients {
+            let (_, object) = first_object(patient, &self.genesis.chain_id());
+            gateway.keep_wrap(&object, &wrap()).expect("memory takes it");
+        }
         gateway
     }
 

@@ -1,7 +1,7 @@
 //! The answer to "who read object X", checked without the gateway.
 
 use health_chain_data::{
-    ObjectId, PublicKey,
+    Hash, ObjectId, PublicKey,
     codec::{self, Wire},
     keys::SignatureError,
     merkle::{InclusionProof, ProofError, leaf_hash},
@@ -81,6 +81,12 @@ pub enum AnswerError {
         #[source]
         source: ProofError,
     },
+    /// A receipt does not follow the object's receipt before it: one that was countersigned is left out.
+    #[error("the receipt in entry {entry} does not follow the one before it")]
+    ReceiptMissing {
+        /// Which entry.
+        entry: usize,
+    },
     /// A receipt's signature does not verify.
     #[error("the receipt in entry {entry} does not verify")]
     Receipt {
@@ -93,11 +99,13 @@ pub enum AnswerError {
 }
 
 impl Answer {
-    /// Checks that the gateway signed the checkpoint and every event is under it, in order and about the object.
+    /// Checks that the gateway signed the checkpoint and every event is under it, in order and about the object, and that no receipt is left out
+    /// between those that are there. `last_receipt` is the hash of the last receipt known from an earlier answer, zero for none
+    /// ([`ReadReceipt::hash`](super::ReadReceipt::hash)); returned is the one to begin the next answer with.
     ///
     /// # Errors
     /// The first rule of [`AnswerError`] that is broken.
-    pub fn verify(&self, gateway: &PublicKey) -> Result<(), AnswerError> {
+    pub fn verify(&self, gateway: &PublicKey, mut last_receipt: Hash) -> Result<Hash, AnswerError> {
         let terms = &self.checkpoint.terms;
         if terms.gateway != *gateway {
             return Err(AnswerError::OtherGateway { found: terms.gateway });
@@ -119,10 +127,18 @@ impl Answer {
                 .map_err(|source| AnswerError::NotIncluded { entry, source })?;
             if let AuditEvent::Receipt(receipt) = event {
                 receipt.verify().map_err(|source| AnswerError::Receipt { entry, source })?;
+                let found = receipt.terms.gateway;
+                if found != *gateway {
+                    return Err(AnswerError::Receipt { entry, source: ReceiptError::OtherGateway { found } });
+                }
+                if receipt.previous != last_receipt {
+                    return Err(AnswerError::ReceiptMissing { entry });
+                }
+                last_receipt = receipt.hash();
             }
             // Below the size of a tree, as the proof has shown.
             next = proof.leaf_index + 1;
         }
-        Ok(())
+        Ok(last_receipt)
     }
 }

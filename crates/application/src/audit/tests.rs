@@ -38,13 +38,17 @@ fn receipt(number: u8, previous: Hash) -> ReadReceipt {
     ReadReceipt::countersign(terms, signature, previous, &gateway, &[0; 32]).unwrap()
 }
 
+fn event(at: u32) -> AuditEvent {
+    let outcome = if at.is_multiple_of(2) { Outcome::Permit } else { Outcome::deny("grant-expired") };
+    access((at % 3) as u8, at, outcome)
+}
+
 /// A log of `count` events about the objects 0, 1 and 2 in turn.
 fn filled(count: u32) -> (MemoryStore, AuditLog) {
     let mut store = MemoryStore::default();
     let mut log = AuditLog::load(&store).unwrap();
     for at in 0..count {
-        let outcome = if at % 2 == 0 { Outcome::Permit } else { Outcome::deny("grant-expired") };
-        let index = log.append(&access(at as u8 % 3, at, outcome), |changes| store.commit(changes)).unwrap();
+        let index = log.append(&event(at), |changes| store.commit(changes)).unwrap();
         assert_eq!(index, u64::from(at));
     }
     (store, log)
@@ -100,7 +104,7 @@ fn who_read_an_object_is_answered_with_proofs() {
     let answer = log.answer(&store, &object(1), checkpoint, 0, 100).unwrap();
     assert_eq!(answer.entries.len(), 11, "what came after the checkpoint is not under it");
     assert_eq!(answer.entries[10].event, event);
-    answer.verify(&key(8).public_key()).unwrap();
+    assert_eq!(answer.verify(&key(8).public_key(), Hash::ZERO).unwrap(), receipt.hash());
     let read_back: Answer = codec::decode(&codec::encode(&answer)).unwrap();
     assert_eq!(read_back, answer);
     let rest = log.answer(&store, &object(1), checkpoint, 20, 2).unwrap();
@@ -115,10 +119,10 @@ fn a_false_answer_is_refused() {
     let refusal = |change: fn(&mut Answer)| {
         let mut answer = answer.clone();
         change(&mut answer);
-        answer.verify(&gateway).unwrap_err()
+        answer.verify(&gateway, Hash::ZERO).unwrap_err()
     };
     let entry = 2;
-    assert!(matches!(answer.verify(&key(7).public_key()), Err(AnswerError::OtherGateway { .. })));
+    assert!(matches!(answer.verify(&key(7).public_key(), Hash::ZERO), Err(AnswerError::OtherGateway { .. })));
     assert!(matches!(refusal(|a| a.checkpoint.terms.size += 1), AnswerError::Checkpoint(_)));
     assert!(matches!(refusal(|a| a.object = object(2)), AnswerError::OtherObject { entry: 0, .. }));
     assert!(matches!(refusal(|a| a.entries.swap(2, 3)), AnswerError::Order { entry: 3 }));
@@ -128,6 +132,60 @@ fn a_false_answer_is_refused() {
     assert!(
         matches!(forged, AnswerError::NotIncluded { entry: found, source: ProofError::RootMismatch } if found == entry)
     );
+}
+
+/// The gateway has countersigned three, and answers with two of them.
+#[test]
+fn a_receipt_that_is_left_out_is_missed() {
+    let (mut store, mut log) = filled(3);
+    let mut last = Hash::ZERO;
+    for _ in 0..3 {
+        let receipt = receipt(1, last);
+        last = receipt.hash();
+        log.append(&AuditEvent::Receipt(receipt), |changes| store.commit(changes)).unwrap();
+    }
+    let gateway = key(8).public_key();
+    let answer = log.answer(&store, &object(1), checkpoint(&log), 0, 100).unwrap();
+    assert_eq!(answer.verify(&gateway, Hash::ZERO).unwrap(), last);
+    for missing in 1..3 {
+        let mut answer = answer.clone();
+        answer.entries.remove(missing);
+        let refused = answer.verify(&gateway, Hash::ZERO).unwrap_err();
+        assert!(matches!(refused, AnswerError::ReceiptMissing { entry } if entry == missing), "{refused}");
+    }
+    // In two answers, of which the second begins behind the first receipt.
+    let first = log.answer(&store, &object(1), checkpoint(&log), 0, 2).unwrap();
+    let known = first.verify(&gateway, Hash::ZERO).unwrap();
+    let second = log.answer(&store, &object(1), checkpoint(&log), 4, 100).unwrap();
+    assert_eq!(second.verify(&gateway, known).unwrap(), last);
+    assert!(second.verify(&gateway, Hash::ZERO).is_err());
+    // Nor is another gateway's among them.
+    let mut foreign = second;
+    foreign.checkpoint = Checkpoint::sign(&log, CHAIN, Timestamp(99), &key(7), &[0; 32]).unwrap();
+    let refused = foreign.verify(&key(7).public_key(), known).unwrap_err();
+    let is_foreign = matches!(refused, AnswerError::Receipt { source: ReceiptError::OtherGateway { .. }, .. });
+    assert!(is_foreign, "{refused}");
+}
+
+/// Wherever it begins, and however many bytes its indexes have.
+#[test]
+fn an_objects_events_are_found_from_any_index_on() {
+    let places = [0, 1, 255, 256, 257, 65_535, 65_536, 65_537, 65_792, 1 << 24, (1 << 24) + 1, (1 << 40) + 7];
+    let mut store = MemoryStore::default();
+    let mut changes = Changes::default();
+    for (number, places) in [(1, &places[..]), (2, &[2, 300])] {
+        places.iter().for_each(|index| changes.put(AUDIT_BY_OBJECT, object_key(&object(number), *index), []));
+    }
+    store.commit(&changes).unwrap();
+    for start in places.into_iter().flat_map(|place| [place.saturating_sub(1), place, place + 1]) {
+        for end in [0, 257, 65_793, (1 << 40) + 8] {
+            for limit in [1, 3, 100] {
+                let expected = places.into_iter().filter(|place| (start..end).contains(place)).take(limit);
+                let found = indexes(&store, &object(1), start..end, limit).unwrap();
+                assert_eq!(found, expected.collect::<Vec<_>>(), "{start}..{end}, {limit}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -162,7 +220,9 @@ proptest! {
     #[test]
     fn the_log_only_grows(count in 1_u32..60, old in 0_u64..60, index in 0_u64..60) {
         let (_, log) = filled(count);
-        let roots: Vec<Hash> = (0..=u64::from(count)).map(|size| merkle::root_of_hashes(log.first(size).unwrap())).collect();
+        let leaf = |at: u32| merkle::leaf_hash(&codec::encode(&event(at)));
+        let leaves: Vec<Hash> = (0..count).map(leaf).collect();
+        let roots: Vec<Hash> = (0..=count as usize).map(|size| merkle::root_of_hashes(&leaves[..size])).collect();
         let size = log.size();
         match log.consistency_proof(old, size) {
             Some(proof) => {
@@ -172,7 +232,7 @@ proptest! {
             None => prop_assert!(old > size),
         }
         match log.inclusion_proof(index, size) {
-            Some(proof) => prop_assert_eq!(proof.verify(&log.leaf_hashes[index as usize], &log.root()), Ok(())),
+            Some(proof) => prop_assert_eq!(proof.verify(&leaves[index as usize], &log.root()), Ok(())),
             None => prop_assert!(index >= size),
         }
         prop_assert_eq!(log.consistency_proof(0, size + 1), None);

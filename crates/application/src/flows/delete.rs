@@ -13,6 +13,7 @@ use thiserror::Error;
 
 use super::{Log, RotationError};
 use crate::{
+    gateway::wrap_name,
     ports::{Entropy, ObjectError, ObjectName, ObjectStore},
     records::{self, Delete, FIRST_VERSION},
     wallet::Wallet,
@@ -73,7 +74,8 @@ pub fn delete(wallet: &Wallet, log: &mut Log, entropy: &mut dyn Entropy) -> Resu
     Ok(Delete::sign(log.take()?, &owner, &entropy)?)
 }
 
-/// The gateway's part: removes every version of an object that its owner has deleted, and signs that it did. May be repeated.
+/// The gateway's part: removes every version of an object that its owner has deleted, and the wrapped keys of the grants that the chain still
+/// has, and signs that it did. May be repeated.
 ///
 /// # Errors
 /// Where the object is not deleted, or can't be.
@@ -89,8 +91,12 @@ pub fn shred(
     let not_deleted = ShredError::NotDeleted { object: *object };
     let Some(state) = records::object(view, object)? else { return Err(not_deleted) };
     let deleted_at = state.deleted_at.ok_or(not_deleted)?;
-    for version in FIRST_VERSION..=state.version {
+    // One more than the chain has may have been uploaded by an owner who changed her mind.
+    for version in FIRST_VERSION..=state.version.saturating_add(1) {
         objects.delete(&ObjectName { object: *object, version })?;
+    }
+    for wrap_commit in records::wrap_commits(view, object)? {
+        objects.delete(&wrap_name(object, &wrap_commit))?;
     }
     let mut receipt = DeletionReceipt {
         chain,

@@ -1,5 +1,7 @@
 //! Issuing (Algorithm 2): an institution attests records and sends each to its patient.
 
+use std::fmt;
+
 use health_chain_data::{
     ChainId, Commitment, Hash, ObjectId, PublicKey, Signature, Timestamp,
     codec::{self, Wire},
@@ -38,8 +40,8 @@ pub struct RecordRequest {
     pub signature: Signature,
 }
 
-/// A record to be issued.
-#[derive(Clone, Debug)]
+/// A record to be issued. The document is never printed.
+#[derive(Clone)]
 pub struct NewRecord {
     /// Who asked for it.
     pub request: RecordRequest,
@@ -51,6 +53,19 @@ pub struct NewRecord {
     pub record_type: String,
     /// The record that it corrects.
     pub supersedes: Option<Commitment>,
+}
+
+impl fmt::Debug for NewRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { request, media_type, document, record_type, supersedes } = self;
+        f.debug_struct("NewRecord")
+            .field("request", request)
+            .field("media_type", media_type)
+            .field("document", &format_args!("{} bytes, hidden", document.len()))
+            .field("record_type", record_type)
+            .field("supersedes", supersedes)
+            .finish()
+    }
 }
 
 /// A record on its way from an institution to a patient, encrypted.

@@ -1,5 +1,7 @@
 //! Storing (Algorithm 3): a patient checks what an institution sent, and keeps it under a key of her own.
 
+use std::fmt;
+
 use health_chain_data::{
     ChainId, Commitment, PublicKey,
     ports::{SignerError, StateView},
@@ -22,7 +24,6 @@ use crate::{
 };
 
 /// A record that passed every check.
-#[derive(Debug)]
 pub struct Received {
     /// The document with its attestation.
     pub document: Document,
@@ -122,6 +123,17 @@ pub enum StoreRecordError {
     /// There is no randomness.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
+}
+
+impl fmt::Debug for Received {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { document, institution, .. } = self;
+        f.debug_struct("Received")
+            .field("document", document)
+            .field("blinding", &format_args!("hidden"))
+            .field("institution", institution)
+            .finish()
+    }
 }
 
 /// Opens a message and makes every check of Algorithm 3; where one fails, the record is discarded. `owner` is the key that

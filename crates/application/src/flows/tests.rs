@@ -16,6 +16,7 @@ use health_chain_incentive::{IncentiveParameters, Issuance, Ledger, Reward, Sing
 use super::*;
 use crate::{
     document::{Description, Document},
+    gateway::wrap_name,
     identities::{ApplicationParameters, Identities, InitialInstitution},
     objects::MemoryObjects,
     payload::Payload,
@@ -481,15 +482,46 @@ fn deletion_destroys_ciphertext_and_keys_and_leaves_a_receipt() {
     let mut log = Log::open(&world.state, world.chain, object).unwrap();
     let operation = delete(&world.patient, &mut log, &mut world.entropy).unwrap();
     world.publish(operation.transaction(), |world| &mut world.patient);
+    let kept = [
+        ObjectName { object, version: FIRST_VERSION },
+        // Of a rotation that never came on the chain.
+        ObjectName { object, version: FIRST_VERSION + 1 },
+        wrap_name(&object, &share.wrap.commitment()),
+    ];
+    for name in &kept {
+        world.objects.put(name, &mut &b"ciphertext"[..]).unwrap();
+    }
     let receipt = shredded(&world).unwrap();
     receipt.verify().unwrap();
+    for name in kept {
+        assert_eq!(world.objects.length(&name).unwrap(), None, "{name}");
+    }
     assert!(DeletionReceipt { at: Timestamp(1), ..receipt }.verify().is_err());
-    assert_eq!(world.objects.length(&ObjectName { object, version: FIRST_VERSION }).unwrap(), None);
     world.patient.remove_object(&object).unwrap();
     assert!(world.patient.records().unwrap().is_empty() && world.patient.readers(&object).unwrap().is_empty());
     let refused = world.open(&world.institute, &object, &share.wrap).unwrap_err();
     assert!(matches!(refused, OpenRecordError::Object(LogError::Deleted { .. })));
     assert!(matches!(Log::open(&world.state, world.chain, object), Err(LogError::Deleted { .. })));
+}
+
+#[test]
+fn what_passes_through_is_not_printed() {
+    let mut world = World::new();
+    let (_, request) = world.request();
+    let record = NewRecord {
+        request,
+        media_type: "application/octet-stream".into(),
+        document: vec![171; 99],
+        record_type: "LOINC 18842-5".into(),
+        supersedes: None,
+    };
+    let (index, message) = world.issued(&[&[171; 99]]).remove(0);
+    let received = world.receive(index, &message).unwrap();
+    let blinding = format!("{:?}", *received.blinding);
+    for printed in [format!("{record:?}"), format!("{received:?}")] {
+        assert!(printed.contains("99 bytes, hidden") && !printed.contains("171, 171"), "{printed}");
+        assert!(!printed.contains(blinding.trim_matches(['[', ']'])), "{printed}");
+    }
 }
 
 #[test]

@@ -4,21 +4,22 @@ use std::collections::{BTreeMap, VecDeque};
 
 use health_chain_consensus::Chain;
 use health_chain_data::{
-    Block, Hash, Millis, PublicKey, Signature, Timestamp, Transaction, codec, ports::StoreError, state::Changes,
-    tagged_hash, wrap::KeyWrap,
+    Block, Hash, Millis, ObjectId, PublicKey, Signature, Timestamp, Transaction, codec, ports::StoreError,
+    state::Changes, tagged_hash, wrap::KeyWrap,
 };
 use health_chain_network::PeerId;
 
-use super::{About, GatewayParts, Opened, Request, Response, message_name, wrap_name, written_denials::WrittenDenials};
+use super::{About, GatewayParts, Opened, Request, Response, message_name, rate::Rate, wrap_name};
 use crate::{
     audit::{Access as AuditedAccess, AuditEvent, AuditLog, Checkpoint, Outcome, ReadReceipt, ReceiptTerms},
     authorize::{
-        AccessRequest, Basis, Clock, Denial, DenySet, Gateway as Decider, ObserveError, Permit, SeenRequests, Snapshot,
-        authorize, reauthorize,
+        Access, AccessRequest, Basis, Clock, Denial, DenySet, Gateway as Decider, ObserveError, Permit, SeenRequests,
+        Snapshot, authorize, reauthorize,
     },
     limits::{
-        MAX_ANSWERED_ENTRIES, MAX_LETTER_BYTES, MAX_LETTERS, MAX_PEER_SESSIONS, MAX_REQUESTER_SESSIONS, MAX_SESSIONS,
-        MAX_UNCHECKED_BYTES, MAX_UNCHECKED_MILLIS, PIECE_BYTES, SESSION_MILLIS,
+        MAX_ANSWERED_ENTRIES, MAX_LETTER_BYTES, MAX_LETTERS, MAX_PEER_LETTERS, MAX_PEER_SESSIONS,
+        MAX_PEER_WRITTEN_DENIALS, MAX_REQUESTER_PERMITS, MAX_REQUESTER_SESSIONS, MAX_SESSIONS, MAX_UNCHECKED_BYTES,
+        MAX_UNCHECKED_MILLIS, MAX_WRITTEN_DENIALS, PIECE_BYTES, SESSION_MILLIS,
     },
     ports::{ObjectError, ObjectName},
     records::{GatewayId, Permissions},
@@ -33,7 +34,9 @@ pub(super) struct Desk {
     parts: GatewayParts,
     denials: DenySet,
     seen: SeenRequests,
-    written_denials: WrittenDenials,
+    /// Anybody can ask for what is denied.
+    written_denials: Rate<PeerId>,
+    permits: Rate<PublicKey>,
     audit: AuditLog,
     /// The latest time at which something was permitted, or denied because its grant was over. Kept durably. Other denials don't count: the
     /// clock may be far ahead by mistake, which a stale tip shows, and that must not last.
@@ -49,10 +52,13 @@ pub(super) struct Desk {
 /// Leave to read one object on one connection.
 struct Session {
     peer: PeerId,
+    /// Names the request in the audit log.
+    request: Hash,
     permit: Permit,
     name: ObjectName,
     opened: Millis,
-    checked: Millis,
+    /// When the decision was last made; none where something has happened since that may change it.
+    checked: Option<Millis>,
     unchecked_bytes: u64,
 }
 
@@ -60,6 +66,14 @@ struct Session {
 struct Refusal {
     rule: String,
     reason: String,
+}
+
+impl Session {
+    /// Whether the decision must be made again before the next piece.
+    fn is_due(&self, now: Millis) -> bool {
+        let age = self.checked.map(|checked| now.0.abs_diff(checked.0));
+        age.is_none_or(|age| age >= MAX_UNCHECKED_MILLIS) || self.unchecked_bytes + PIECE_BYTES > MAX_UNCHECKED_BYTES
+    }
 }
 
 impl Refusal {
@@ -98,7 +112,8 @@ impl Desk {
             parts,
             denials: DenySet::default(),
             seen: SeenRequests::new(Timestamp::ZERO),
-            written_denials: WrittenDenials::default(),
+            written_denials: Rate::new(MAX_PEER_WRITTEN_DENIALS, MAX_WRITTEN_DENIALS),
+            permits: Rate::new(MAX_REQUESTER_PERMITS, usize::MAX),
             audit: AuditLog::default(),
             high_water: Millis::ZERO,
             uncleared: 0,
@@ -137,6 +152,7 @@ impl Desk {
     }
 
     pub(super) fn tip_moved(&mut self, chain: &mut Chain, disconnected: usize) -> Result<(), StoreError> {
+        self.doubt_sessions();
         self.denials.place(&chain.chain_id(), chain.state())?;
         self.denials.write(|changes| chain.put_local(changes))?;
         let blocks = u32::try_from(disconnected).unwrap_or(u32::MAX);
@@ -162,6 +178,7 @@ impl Desk {
 
     /// Remembers the withdrawals of a block on whatever branch, durably.
     pub(super) fn saw_block(&mut self, chain: &mut Chain, block: &Block) -> Result<(), StoreError> {
+        self.doubt_sessions();
         self.denials.observe_block(block, &chain.chain_id(), chain.state())?;
         self.denials.write(|changes| chain.put_local(changes))
     }
@@ -174,8 +191,16 @@ impl Desk {
 
     fn observe(&mut self, chain: &mut Chain, transaction: &Transaction) -> Result<bool, ObserveError> {
         let new = self.denials.observe(transaction, &chain.chain_id(), chain.state())?;
+        if new {
+            self.doubt_sessions();
+        }
         self.denials.write(|changes| chain.put_local(changes))?;
         Ok(new)
+    }
+
+    /// Lets no piece be read any more without another decision: what is denied from now on is denied to those who are reading, too.
+    fn doubt_sessions(&mut self) {
+        self.sessions.values_mut().for_each(|session| session.checked = None);
     }
 
     pub(super) fn answer(
@@ -201,7 +226,7 @@ impl Desk {
 
     /// What is due before any answer.
     fn keep_up(&mut self, now: Millis, chain: &mut Chain) -> Result<(), Refusal> {
-        self.sessions.retain(|_, session| now.saturating_sub(session.opened.0).0 < SESSION_MILLIS);
+        self.sessions.retain(|_, session| now.0.abs_diff(session.opened.0) < SESSION_MILLIS);
         self.seen.expire(now.max(self.high_water).timestamp());
         if self.clearing {
             chain.put_local(&number(REORGANISATION_KEY, 0))?;
@@ -242,15 +267,16 @@ impl Desk {
             let reason = format!("{} bytes, where a letter has at most {MAX_LETTER_BYTES}", letter.len());
             return Err(Refusal::new("letter-too-long", reason));
         }
-        if self.letters.len() >= MAX_LETTERS {
+        let of_peer = self.letters.iter().filter(|(sender, _)| sender == peer).count();
+        if self.letters.len() >= MAX_LETTERS || of_peer >= MAX_PEER_LETTERS {
             return Err(Refusal::new("letters-full", "too many letters have not been read"));
         }
         self.letters.push_back((*peer, letter));
         Ok(Response::Taken)
     }
 
-    /// Decides, writes the decision down, and only then acts on it. Anybody can sign requests that are denied, so few of each peer's are
-    /// written down in a while, and the others not answered; and none twice.
+    /// Decides, writes the decision down, and only then acts on it. Few of each peer's denials and of each requester's permits are written down
+    /// in a while, and the other requests not answered; and none twice.
     fn decide(
         &mut self,
         now: Millis,
@@ -260,35 +286,37 @@ impl Desk {
     ) -> Result<Permit, Refusal> {
         let clock = Clock { wall: now, high_water: self.high_water };
         let decision = authorize(request, &self.decider(), &snapshot(chain, self.uncleared), &clock);
-        if let Err(denial) = &decision {
-            if denial.is_of_request() {
-                return Ok(decision?);
-            }
-            if !self.written_denials.take_place(now, peer) {
-                return Err(Denial::Busy.into());
-            }
+        let has_place = match &decision {
+            Err(denial) if denial.is_of_request() => return Ok(decision?),
+            Err(_) => self.written_denials.take_place(now, peer),
+            Ok(permit) => self.permits.take_place(now, &permit.access.requester),
+        };
+        if !has_place {
+            return Err(Denial::Busy.into());
         }
         self.seen.remember(request).map_err(|error| Refusal::new("access-busy", error))?;
-        if matches!(decision, Ok(_) | Err(Denial::Over { .. })) {
-            self.high_water = self.high_water.max(now);
-        }
-        self.write_down(now, chain, request, decision.as_ref().err())?;
+        self.write_down(now, chain, request.message(), &request.access, decision.as_ref().err())?;
         Ok(decision?)
     }
 
+    /// Writes down what follows from a request, `None` for a permit.
     fn write_down(
         &mut self,
         now: Millis,
         chain: &mut Chain,
-        request: &AccessRequest,
+        request: Hash,
+        access: &Access,
         denial: Option<&Denial>,
     ) -> Result<(), Refusal> {
+        if matches!(denial, None | Some(Denial::Over { .. })) {
+            self.high_water = self.high_water.max(now);
+        }
         let event = AuditEvent::Access(AuditedAccess {
-            object: request.access.object,
-            version: request.access.version,
-            requester: request.access.requester,
+            object: access.object,
+            version: access.version,
+            requester: access.requester,
             at: now.timestamp(),
-            request: request.message(),
+            request,
             outcome: denial.map_or(Outcome::Permit, |denial| Outcome::deny(denial.rule())),
         });
         let high_water = self.high_water;
@@ -317,14 +345,15 @@ impl Desk {
         let permit = self.decide(now, chain, peer, request)?;
         let wrap = match permit.basis {
             Basis::Owner => None,
-            Basis::Grant { wrap_commit, .. } => Some(self.wrap(&wrap_commit)?),
+            Basis::Grant { wrap_commit, .. } => Some(self.wrap(&permit.access.object, &wrap_commit)?),
         };
-        let access = &permit.access;
-        let session = tagged_hash("HC/session/v1", &[request.message().as_bytes(), &self.entropy()?]);
+        let (access, message) = (&permit.access, request.message());
+        let session = tagged_hash("HC/session/v1", &[message.as_bytes(), &self.entropy()?]);
         let name = ObjectName { object: access.object, version: access.version };
         let opened = Opened { session, object: access.object, content: permit.content, wrap };
         self.make_place(&access.requester);
-        let leave = Session { peer: *peer, permit, name, opened: now, checked: now, unchecked_bytes: 0 };
+        let (peer, checked) = (*peer, Some(now));
+        let leave = Session { peer, request: message, permit, name, opened: now, checked, unchecked_bytes: 0 };
         self.sessions.insert(session, leave);
         Ok(Response::Opened(opened))
     }
@@ -339,8 +368,8 @@ impl Desk {
         }
     }
 
-    fn wrap(&self, commitment: &Hash) -> Result<KeyWrap, Refusal> {
-        let name = wrap_name(commitment);
+    fn wrap(&self, object: &ObjectId, commitment: &Hash) -> Result<KeyWrap, Refusal> {
+        let name = wrap_name(object, commitment);
         let length = self.parts.objects.length(&name)?.ok_or(ObjectError::NotFound { name })?;
         let bytes = self.parts.objects.get(&name, 0..length)?;
         let wrap: KeyWrap = codec::decode(&bytes).map_err(|error| Refusal::new("wrap-damaged", error))?;
@@ -353,28 +382,28 @@ impl Desk {
     fn read(
         &mut self,
         now: Millis,
-        chain: &Chain,
+        chain: &mut Chain,
         peer: &PeerId,
         session: &Hash,
         offset: u64,
     ) -> Result<Response, Refusal> {
         let leave = self.sessions.get(session).filter(|leave| leave.peer == *peer);
         let leave = leave.ok_or_else(|| Refusal::new("session-unknown", "nothing was opened on this connection"))?;
-        let due = now.saturating_sub(leave.checked.0).0 >= MAX_UNCHECKED_MILLIS
-            || leave.unchecked_bytes + PIECE_BYTES > MAX_UNCHECKED_BYTES;
-        let name = leave.name;
+        let (due, name, request, permit) = (leave.is_due(now), leave.name, leave.request, leave.permit);
         if due {
             let clock = Clock { wall: now, high_water: self.high_water };
-            let decision = reauthorize(&leave.permit, &self.decider(), &snapshot(chain, self.uncleared), &clock);
+            let decision = reauthorize(&permit, &self.decider(), &snapshot(chain, self.uncleared), &clock);
             if let Err(denial) = decision {
+                // As many of these as there were permits.
                 self.sessions.remove(session);
+                self.write_down(now, chain, request, &permit.access, Some(&denial))?;
                 return Err(denial.into());
             }
         }
         let answer = self.piece(&name, offset)?;
         if let (Some(leave), Response::Piece { bytes, .. }) = (self.sessions.get_mut(session), &answer) {
             if due {
-                (leave.checked, leave.unchecked_bytes) = (now, 0);
+                (leave.checked, leave.unchecked_bytes) = (Some(now), 0);
             }
             leave.unchecked_bytes += bytes.len() as u64;
         }

@@ -1,7 +1,7 @@
 //! Objects as files of a local folder.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     io::{self, Read, Seek, SeekFrom, Write},
     ops::Range,
     path::{Path, PathBuf},
@@ -12,24 +12,30 @@ use super::{bounded, check_length, check_range};
 use crate::ports::{ObjectError, ObjectName, ObjectStore};
 
 const COPY_BYTES: usize = 64 * 1024;
+/// Locked while the store is open.
+const LOCK_FILE: &str = "lock";
 
 /// Keeps objects in a folder: `objects/<first two digits>/<object id>.<version>`. An object is written to `incoming`, synced, and
-/// renamed, so a file under `objects` is always whole. One handle per folder: opening it clears `incoming`.
+/// renamed, so a file under `objects` is always whole. One handle per folder: opening it clears `incoming`, where two would write into each
+/// other's files.
 #[derive(Debug)]
 pub struct FolderObjects {
     objects: PathBuf,
     incoming: PathBuf,
     /// Numbers the files in `incoming`.
     next: AtomicU64,
+    /// Locked as long as the handle lives.
+    _lock: File,
 }
 
 impl FolderObjects {
     /// Opens the store in `folder`, or makes an empty one. Removes what a crash left half written.
     ///
     /// # Errors
-    /// Where the folder can't be used.
+    /// [`ObjectError::Locked`] while another handle has it open, or where the folder can't be used.
     pub fn open(folder: &Path) -> Result<Self, ObjectError> {
         let (objects, incoming) = (folder.join("objects"), folder.join("incoming"));
+        let lock = lock(folder)?;
         let prepare = || {
             fs::create_dir_all(&objects)?;
             if incoming.exists() {
@@ -39,7 +45,7 @@ impl FolderObjects {
             sync_folder(folder)
         };
         prepare().map_err(ObjectError::Backend)?;
-        Ok(Self { objects, incoming, next: AtomicU64::new(0) })
+        Ok(Self { objects, incoming, next: AtomicU64::new(0), _lock: lock })
     }
 
     fn path(&self, name: &ObjectName) -> PathBuf {
@@ -120,6 +126,19 @@ impl ObjectStore for FolderObjects {
     }
 }
 
+fn lock(folder: &Path) -> Result<File, ObjectError> {
+    let open = || {
+        fs::create_dir_all(folder)?;
+        File::options().write(true).create(true).truncate(false).open(folder.join(LOCK_FILE))
+    };
+    let file = open().map_err(ObjectError::Backend)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(ObjectError::Locked),
+        Err(TryLockError::Error(error)) => Err(ObjectError::Backend(error)),
+    }
+}
+
 /// Copies by hand, so that a failure of the content is told from one of the disk.
 fn write_synced(path: &Path, content: &mut dyn Read) -> Result<u64, ObjectError> {
     let mut content = bounded(content);
@@ -190,6 +209,34 @@ mod tests {
         store.put(&NAME, &mut &b"whole"[..]).unwrap();
         assert!(store.put(&NAME, &mut Broken(200_000)).is_err());
         assert_eq!(store.get(&NAME, 0..5).unwrap(), b"whole", "what was there stays");
+    }
+
+    /// Writes an object of its own in the middle of another one's.
+    struct Meanwhile<'a>(&'a Path, Option<FolderObjects>, usize);
+
+    impl Read for Meanwhile<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            if self.2 == 1 {
+                self.1 = FolderObjects::open(self.0).ok();
+            }
+            self.2 += 1;
+            buffer[0] = b'a';
+            Ok(usize::from(self.2 <= 3))
+        }
+    }
+
+    /// Two would clear each other's files away, and publish what the other one is still writing.
+    #[test]
+    fn a_folder_has_one_handle_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = FolderObjects::open(folder.path()).unwrap();
+        assert!(matches!(FolderObjects::open(folder.path()), Err(ObjectError::Locked)));
+        let mut content = Meanwhile(folder.path(), None, 0);
+        assert_eq!(store.put(&NAME, &mut content).unwrap(), 3, "nothing was cleared away meanwhile");
+        assert!(content.1.is_none());
+        assert_eq!(store.get(&NAME, 0..3).unwrap(), b"aaa");
+        drop(store);
+        FolderObjects::open(folder.path()).unwrap();
     }
 
     #[test]

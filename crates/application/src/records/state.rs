@@ -106,10 +106,21 @@ pub fn grant(view: &dyn StateView, id: &ObjectId, grantee: &PublicKey) -> Result
 /// Where the state can't be read.
 pub fn grants(view: &dyn StateView, id: &ObjectId) -> Result<Vec<GrantState>, StoreError> {
     let Some(object) = object(view, id)? else { return Ok(Vec::new()) };
+    let mut found = all_grants(view, id)?;
+    found.retain(|entry| object.honours(&entry.grant));
+    Ok(found)
+}
+
+/// Commitments to the wrapped keys of all grants that were not withdrawn one by one, in force or not.
+pub(crate) fn wrap_commits(view: &dyn StateView, id: &ObjectId) -> Result<Vec<Hash>, StoreError> {
+    Ok(all_grants(view, id)?.into_iter().map(|entry| entry.grant.terms.wrap_commit).collect())
+}
+
+fn all_grants(view: &dyn StateView, id: &ObjectId) -> Result<Vec<GrantState>, StoreError> {
     let (mut found, mut damaged) = (Vec::new(), false);
-    view.scan(GRANTS, id.as_bytes(), &mut |_, value| match codec::decode::<GrantState>(value) {
+    view.scan(GRANTS, id.as_bytes(), &mut |_, value| match codec::decode(value) {
         Ok(entry) => {
-            found.extend(object.honours(&entry.grant).then_some(entry));
+            found.push(entry);
             true
         }
         Err(_) => {
