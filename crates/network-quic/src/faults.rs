@@ -23,7 +23,7 @@ use crate::{
     error::LinkError,
     handshake::{INSTANCE_BYTES, decides},
     identity::{Identity, peer_id},
-    limits::{Deadlines, MAX_FRAME_BYTES, MAX_HANDSHAKES, MAX_INBOUND_CONNECTIONS},
+    limits::{Deadlines, MAX_FRAME_BYTES, MAX_HANDSHAKES, MAX_HANDSHAKES_PER_HOST, MAX_INBOUND_CONNECTIONS},
     settings, tls,
     transport::{QuicConfig, QuicTransport},
 };
@@ -391,6 +391,22 @@ fn a_flood_of_first_packets_keeps_nobody_out() {
     runtime.block_on(tokio::task::yield_now());
     still_serves(&mut victim);
     drop(strangers);
+}
+
+/// Linux has a whole network of loopback addresses.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_host_that_begins_many_handshakes_keeps_no_other_out() {
+    let mut victim = node(1);
+    let stranger = Stranger::with_key(2);
+    // Each shows its address and its key, and then says nothing more.
+    let silent: Vec<_> = (0..4 * MAX_HANDSHAKES).filter_map(|_| stranger.connect(&victim).ok()).collect();
+    assert!(silent.len() > MAX_HANDSHAKES_PER_HOST);
+    let elsewhere = SocketAddr::from(([127, 0, 0, 2], 0));
+    let mut friend = QuicTransport::bind_with(identity(3), elsewhere, Deadlines::default()).unwrap();
+    friend.dial(&Address(victim.local_address().to_string())).unwrap();
+    assert!(matches!(next(&mut friend), Event::Connected { .. }));
+    assert!(matches!(next(&mut victim), Event::Connected { peer, .. } if peer == id(3)));
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod identity;
 pub mod limits;
 mod link;
 mod outlet;
+mod places;
 mod registry;
 mod reports;
 mod settings;

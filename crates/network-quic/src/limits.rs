@@ -42,8 +42,12 @@ pub const CONNECTION_WINDOW_BYTES: u32 = STREAMS * STREAM_WINDOW_BYTES;
 /// Streams in each direction of a connection: one per priority.
 pub const STREAMS: u32 = 3;
 
-/// Connections that others opened.
-pub const MAX_INBOUND_CONNECTIONS: usize = MAX_INBOUND_PEERS;
+/// Connections that others opened, newcomers included.
+pub const MAX_INBOUND_CONNECTIONS: usize = MAX_INBOUND_PEERS + MAX_NEWCOMERS;
+
+/// Connections beyond those that the network layer keeps, so that it hears of newcomers when all its places are taken: whether one of
+/// them takes the place of another peer is its decision.
+pub const MAX_NEWCOMERS: usize = 8;
 
 /// Connections that this node opened, dials under way included.
 pub const MAX_OUTBOUND_CONNECTIONS: usize = MAX_OUTBOUND_PEERS + MAX_FIXED_PEERS + MAX_DIALS;
@@ -51,6 +55,9 @@ pub const MAX_OUTBOUND_CONNECTIONS: usize = MAX_OUTBOUND_PEERS + MAX_FIXED_PEERS
 /// Inbound handshakes under way. From half of them on, a stranger has to prove its address first (QUIC Retry, RFC 9000,
 /// section 8.1.2).
 pub const MAX_HANDSHAKES: usize = 32;
+
+/// Inbound handshakes under way with one host: an IPv4 address, or /64 of an IPv6 address.
+pub const MAX_HANDSHAKES_PER_HOST: usize = 8;
 
 /// A connection whose handshake takes longer is given up, in seconds.
 pub const HANDSHAKE_SECONDS: u64 = 5;
@@ -75,6 +82,7 @@ pub const FAREWELL_MILLISECONDS: u64 = 200;
 
 const _: () = assert!(MAX_SHORT_FRAME_BYTES <= STREAM_ALLOWANCE_BYTES, "a short frame fits the allowance");
 const _: () = assert!(MAX_FRAME_BYTES <= MAX_QUEUED_BYTES, "the longest frame fits an empty queue");
+const _: () = assert!(MAX_INBOUND_CONNECTIONS > MAX_INBOUND_PEERS, "the network layer hears of newcomers");
 const _: () = assert!(MAX_QUEUED_BYTES <= u32::MAX as usize, "budgets are counted in 32 bits");
 const _: () = assert!(KEEP_ALIVE_SECONDS * 2 < IDLE_SECONDS, "one lost ping does not end a connection");
 

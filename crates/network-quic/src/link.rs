@@ -14,8 +14,9 @@ use crate::{
     error::LinkError,
     framing::{Allowance, read_frames, write_frames},
     handshake::{Greeted, Instance, STREAMS, decides, greet},
-    limits::{Deadlines, MAX_HANDSHAKES},
+    limits::Deadlines,
     outlet::{Outgoing, Outlet},
+    places::{Place, Places},
     registry::{Link, Registry},
     reports::{Report, Reporter},
 };
@@ -32,7 +33,7 @@ pub(crate) struct Shared {
     pub(crate) registry: Registry,
     pub(crate) reporter: Reporter,
     /// Inbound handshakes under way.
-    pub(crate) handshakes: Arc<Semaphore>,
+    pub(crate) handshakes: Arc<Places>,
     /// Inbound connections. A slot is given back when the end of its connection is polled.
     pub(crate) inbound: Arc<Semaphore>,
 }
@@ -40,22 +41,22 @@ pub(crate) struct Shared {
 /// Accepts connections until the endpoint closes.
 pub(crate) async fn accept_all(shared: Arc<Shared>) {
     while let Some(incoming) = shared.endpoint.accept().await {
-        let busy = shared.handshakes.available_permits() <= MAX_HANDSHAKES / 2;
-        if busy && incoming.may_retry() {
+        if shared.handshakes.are_half_taken() && incoming.may_retry() {
             // An address that can't answer costs no more than this packet.
             let _ = incoming.retry();
             continue;
         }
-        match Arc::clone(&shared.handshakes).try_acquire_owned() {
-            Ok(handshake) => {
-                tokio::spawn(accept(Arc::clone(&shared), incoming, handshake));
+        let (address, is_shown) = (incoming.remote_address().ip(), incoming.remote_address_validated());
+        match shared.handshakes.take(address, is_shown) {
+            Some(place) => {
+                tokio::spawn(accept(Arc::clone(&shared), incoming, place));
             }
-            Err(_) => incoming.refuse(),
+            None => incoming.refuse(),
         }
     }
 }
 
-async fn accept(shared: Arc<Shared>, incoming: Incoming, handshake: OwnedSemaphorePermit) {
+async fn accept(shared: Arc<Shared>, incoming: Incoming, place: Place) {
     let remote = incoming.remote_address();
     let address = Address(SocketAddr::new(remote.ip().to_canonical(), remote.port()).to_string());
     let slot = || Arc::clone(&shared.inbound).try_acquire_owned().map_err(|_| LinkError::Full);
@@ -63,7 +64,7 @@ async fn accept(shared: Arc<Shared>, incoming: Incoming, handshake: OwnedSemapho
         Ok(connecting) => establish(&shared, connecting, slot).await,
         Err(error) => Err(error.into()),
     };
-    drop(handshake);
+    drop(place);
     match established {
         Ok(established) => serve(&shared, established, address, Direction::Inbound).await,
         Err(error) => debug!(%remote, %error, "inbound connection failed"),

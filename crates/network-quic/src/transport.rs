@@ -24,7 +24,7 @@ use crate::{
     error::QuicError,
     handshake::Instance,
     identity::Identity,
-    limits::{Deadlines, FAREWELL_MILLISECONDS, MAX_HANDSHAKES, MAX_INBOUND_CONNECTIONS, MAX_OUTBOUND_CONNECTIONS},
+    limits::{Deadlines, FAREWELL_MILLISECONDS, MAX_INBOUND_CONNECTIONS, MAX_OUTBOUND_CONNECTIONS},
     link::{Shared, accept_all, dial},
     outlet::Outlet,
     registry::Registry,
@@ -89,7 +89,7 @@ impl QuicTransport {
             deadlines,
             registry: Registry::default(),
             reporter,
-            handshakes: Arc::new(Semaphore::new(MAX_HANDSHAKES)),
+            handshakes: Arc::default(),
             inbound: Arc::new(Semaphore::new(MAX_INBOUND_CONNECTIONS)),
         });
         let handle = runtime.handle().clone();
