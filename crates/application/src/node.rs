@@ -4,6 +4,7 @@
 //! transport or engine.
 
 mod accusations;
+mod clock;
 mod company;
 mod core;
 mod local;
@@ -14,7 +15,6 @@ mod verifier;
 use std::{
     sync::{Arc, mpsc},
     thread::{self, JoinHandle},
-    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use health_chain_consensus::{
@@ -22,7 +22,7 @@ use health_chain_consensus::{
     ports::{Accusation, Engine, Executor, NoSearch, RewardRule, SearchOutcome, Searcher},
 };
 use health_chain_data::{
-    Block, BlockId, ChainId, Genesis, Hash, Height, Lock, Millis, Transaction, TxId,
+    Block, BlockId, ChainId, Genesis, Hash, Height, Lock, Transaction, TxId,
     ports::{BatchHasher, ChainStore, ScalarHasher, StoreError, Verifier},
     state::state_hash,
 };
@@ -42,7 +42,7 @@ use self::{
     local::Local,
 };
 pub use self::{
-    core::Clock,
+    clock::Clock,
     local::SubmitError,
     service::{NoService, Service},
     stepped::{Answer, SteppedNode},
@@ -217,7 +217,7 @@ impl NodeBuilder {
             policy: MempoolPolicy { protected_kinds: &[kinds::REVOKE, kinds::REVOKE_ALL], ..MempoolPolicy::default() },
             peers: Vec::new(),
             listen: None,
-            clock: Arc::new(system_clock),
+            clock: clock::system_clock(),
             checkpoint: None,
         }
     }
@@ -503,9 +503,4 @@ fn report_to(commands: mpsc::Sender<Command>, waker: Waker) -> Report {
         let _ = commands.send(Command::Searched(outcome));
         waker();
     })
-}
-
-fn system_clock() -> Millis {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    Millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

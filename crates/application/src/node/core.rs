@@ -4,7 +4,7 @@ mod engine;
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Arc, mpsc},
+    sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
@@ -23,6 +23,7 @@ use tracing::{debug, error, info, warn};
 use super::{
     NodeEvent,
     accusations::Accusations,
+    clock::Clock,
     company::Company,
     local::{Local, SubmitError, priority},
 };
@@ -39,9 +40,6 @@ const PAUSE: Duration = Duration::from_millis(1);
 const EVENTS_PER_ROUND: usize = 256;
 /// Commands run before the transport gets its turn, however many threads keep sending more.
 const COMMANDS_PER_ROUND: usize = 32;
-
-/// The time, in milliseconds since the Unix epoch.
-pub type Clock = Arc<dyn Fn() -> Millis + Send + Sync>;
 
 /// What another thread wants of the node's.
 pub(super) enum Command {
