@@ -11,6 +11,7 @@ mod local;
 mod service;
 mod stepped;
 mod verifier;
+mod waiting;
 
 use std::{
     sync::{Arc, mpsc},

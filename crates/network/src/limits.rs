@@ -99,10 +99,12 @@ pub const MAX_STALLS: u32 = 3;
 
 // Relay.
 
-/// Transactions wanted of which one peer is a source. There is no limit for all peers together, which a few could fill.
-pub const MAX_FETCHES_PER_PEER: usize = 8_192;
+/// Transactions wanted of which one peer is a source. There is no limit for all peers together, which a few could fill. What is kept on the
+/// word of one that lies takes up to 1.5 MB, relay included: measured 172 MB where 116 connections lied, and 223 MB for the moment in which all
+/// that did not come is given up.
+pub const MAX_FETCHES_PER_PEER: usize = 4_096;
 /// What there is room for beyond that, if it is called a revocation.
-pub const MAX_RESERVED_FETCHES_PER_PEER: usize = 2_048;
+pub const MAX_RESERVED_FETCHES_PER_PEER: usize = 1_024;
 /// How often a transaction may come and not be taken before it is forgotten.
 pub const MAX_REFUSALS: u32 = 6;
 /// How long a transaction that was not taken twice is left alone at least, in milliseconds. Four times as long after each further time.

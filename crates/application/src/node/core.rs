@@ -25,13 +25,16 @@ use super::{
     accusations::Accusations,
     clock::Clock,
     company::Company,
-    local::{Local, SubmitError, priority},
+    local::{Local, SubmitError},
+    waiting::priority,
 };
 
 /// How often deadlines are looked at, in milliseconds.
 const TICK_MILLIS: u64 = 100;
 /// How often the peers are noted for the next start, in milliseconds.
 const NOTE_MILLIS: u64 = 60_000;
+/// How often the pool is looked through for what has waited too long, in milliseconds.
+const EXPIRY_MILLIS: u64 = 10_000;
 /// The longest wait for something to happen, in milliseconds.
 const PATIENCE_MILLIS: u64 = 50;
 /// How long to rest where nothing happens and the transport does not wait.
@@ -82,6 +85,7 @@ pub(super) struct Core {
     retry_mining_at: Option<Millis>,
     next_tick: Millis,
     next_note: Millis,
+    next_expiry: Millis,
     accusations: Accusations,
     /// The tip at which they were last offered to the chain.
     accused_at: Option<BlockId>,
@@ -114,6 +118,7 @@ impl Core {
             retry_mining_at: None,
             next_tick: Millis::ZERO,
             next_note,
+            next_expiry: Millis::ZERO,
             accusations,
             accused_at: None,
         }
@@ -252,8 +257,10 @@ impl Core {
         self.next_tick = now.saturating_add(TICK_MILLIS);
         let actions = self.network.tick(now, &mut self.local);
         self.carry_out(actions);
-        let expired = self.local.pool.expire(now);
-        self.publish(expired.into_iter().map(|id| NodeEvent::Dropped { id }).collect());
+        if self.next_expiry <= now {
+            self.next_expiry = now.saturating_add(EXPIRY_MILLIS);
+            self.local.expire();
+        }
         self.refresh_candidate();
         if self.next_note <= now {
             self.keep_company();

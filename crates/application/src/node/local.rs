@@ -4,24 +4,23 @@ use std::{collections::BTreeSet, error::Error, mem};
 
 use health_chain_consensus::{Accepted, BlockError, Chain, HeaderError, TipChange, ports::ExecuteError};
 use health_chain_data::{Block, BlockId, Header, Height, Millis, Transaction, TxId, codec, ports::StoreError};
-use health_chain_incentive::mempool::{Entry, Mempool, MempoolError, TipState};
+use health_chain_incentive::mempool::{Mempool, MempoolError, TipState};
 use health_chain_network::{
     Item, PeerId, Priority, Verdict,
     ports::{Inbound, TipView},
 };
 use tracing::{info, warn};
 
-use super::{NodeEvent, Service};
-use crate::{
-    authorize::DenySet,
-    kinds::{GRANT, REVOKE, REVOKE_ALL},
-    records::Grant,
+use super::{
+    NodeEvent, Service,
+    waiting::{Waiting, priority},
 };
 
 /// Everything that lives on the node's thread, except its links to others.
 pub(super) struct Local {
     pub(super) chain: Chain,
     pub(super) pool: Mempool,
+    waiting: Waiting,
     pub(super) service: Box<dyn Service>,
     /// The node's clock, as of the input being handled.
     pub(super) now: Millis,
@@ -63,8 +62,16 @@ impl SubmitError {
 
 impl Local {
     pub(super) fn new(chain: Chain, pool: Mempool, service: Box<dyn Service>, now: Millis) -> Self {
-        let (events, engine_messages) = (Vec::new(), Vec::new());
-        Self { chain, pool, service, now, events, is_store_lost: false, engine_messages }
+        Self {
+            chain,
+            pool,
+            waiting: Waiting::default(),
+            service,
+            now,
+            events: Vec::new(),
+            is_store_lost: false,
+            engine_messages: Vec::new(),
+        }
     }
 
     pub(super) fn take_events(&mut self) -> Vec<NodeEvent> {
@@ -89,6 +96,18 @@ impl Local {
         outcome
     }
 
+    /// Drops what has waited too long.
+    pub(super) fn expire(&mut self) {
+        let expired = self.pool.expire(self.now);
+        self.left(expired);
+    }
+
+    /// Transactions have left the pool and are in no block.
+    fn left(&mut self, ids: Vec<TxId>) {
+        ids.iter().for_each(|id| self.waiting.remove(id));
+        self.events.extend(ids.into_iter().map(|id| NodeEvent::Dropped { id }));
+    }
+
     fn connect(&mut self, block: Block) -> Result<Accepted, SubmitError> {
         self.service.saw_block(&mut self.chain, &block)?;
         let accepted = self.chain.accept_block(self.now, block)?;
@@ -103,16 +122,19 @@ impl Local {
         self.service.saw_transaction(&mut self.chain, &transaction)?;
         let id = transaction.id();
         let evicted = self.pool.submit(self.now, transaction, &TipState::of(&self.chain))?;
+        let entry = self.pool.entry(&id).expect("it was taken");
+        self.waiting.add(id, entry.transaction(), entry.received());
         self.events.push(NodeEvent::Transaction { id });
-        self.events.extend(evicted.into_iter().map(|id| NodeEvent::Dropped { id }));
+        self.left(evicted);
         Ok(id)
     }
 
     fn tip_moved(&mut self, change: &TipChange) -> Result<(), StoreError> {
         // They have been acknowledged, also those that the pool is about to drop, and the service may not have been able to judge them before.
-        let waiting = self.pool.iter().map(|(_, entry)| entry.transaction());
-        let withdrawals: Vec<Transaction> = waiting.filter(|waiting| DenySet::concerns(waiting)).cloned().collect();
+        let withdrawals = self.waiting.withdrawals().filter_map(|id| self.pool.transaction(id));
+        let withdrawals: Vec<Transaction> = withdrawals.cloned().collect();
         let dropped = self.pool.follow(self.now, change, &self.chain)?;
+        self.waiting.follow(&self.pool);
         self.service.tip_moved(&mut self.chain, change.disconnected.len())?;
         for withdrawal in &withdrawals {
             self.service.saw_transaction(&mut self.chain, withdrawal)?;
@@ -149,16 +171,6 @@ impl Local {
             Err(error) => verdict(false, "", &error),
         }
     }
-}
-
-/// How fast a transaction travels: withdrawals of consent before everything else.
-pub(super) fn priority(transaction: &Transaction) -> Priority {
-    let withdraws = match transaction.kind {
-        REVOKE | REVOKE_ALL => true,
-        GRANT => codec::decode::<Grant>(&transaction.payload).is_ok_and(|grant| grant.terms.permissions.is_empty()),
-        _ => false,
-    };
-    if withdraws { Priority::Revocation } else { Priority::Bulk }
 }
 
 /// What something refused says about its sender.
@@ -213,12 +225,9 @@ impl TipView for Local {
     }
 
     fn waiting(&self, max_items: usize) -> Vec<Item> {
-        let key = |(id, entry): (&TxId, &Entry)| (priority(entry.transaction()), entry.received(), *id);
-        let mut waiting: Vec<(Priority, Millis, TxId)> = self.pool.iter().map(key).collect();
-        waiting.sort_unstable();
         let (mut items, mut seen) = (Vec::new(), BTreeSet::new());
-        for (priority, _, id) in waiting {
-            items.extend(self.line(&id, &mut seen).into_iter().map(|id| Item::transaction(id, priority)));
+        for (priority, id) in self.waiting.in_order() {
+            items.extend(self.line(id, &mut seen).into_iter().map(|id| Item::transaction(id, priority)));
             if items.len() >= max_items {
                 break;
             }
@@ -270,5 +279,97 @@ impl Inbound for Local {
 
     fn request(&mut self, peer: &PeerId, body: &[u8]) -> Option<Vec<u8>> {
         self.service.request(self.now, &mut self.chain, self.pool.len(), peer, body)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use health_chain_consensus::{
+        ConsensusParameters, Parts, Solo, SoloParameters,
+        ports::{AcceptAll, NoReward},
+    };
+    use health_chain_data::{
+        Body, Genesis, Input, Kind, OutPoint, SecretKey, Timestamp, Witness,
+        ports::{ScalarHasher, SingleVerifier},
+        sha256,
+        state::MemoryStore,
+    };
+    use health_chain_incentive::mempool::MempoolPolicy;
+
+    use super::*;
+    use crate::{kinds::REVOKE_ALL, node::NoService};
+
+    fn authority() -> SecretKey {
+        SecretKey::from_bytes(&[7; 32]).unwrap()
+    }
+
+    /// A node of a chain on which everything is valid.
+    fn local() -> Local {
+        let parameters = SoloParameters { authority: authority().public_key(), interval_seconds: 1 };
+        let genesis = Genesis::new("all", Timestamp(1), vec![]).with(&ConsensusParameters::default()).with(&parameters);
+        let parts = Parts {
+            store: Box::new(MemoryStore::default()),
+            engine: Box::new(Solo::follower(parameters)),
+            executor: Arc::new(AcceptAll),
+            reward: Arc::new(NoReward),
+            verifier: Arc::new(SingleVerifier),
+            hasher: Arc::new(ScalarHasher),
+        };
+        let chain = Chain::open(parts, &genesis).unwrap();
+        let policy = MempoolPolicy { expiry_millis: 1_000, ..MempoolPolicy::default() };
+        let pool = Mempool::new(policy, Arc::new(AcceptAll), Arc::new(SingleVerifier), chain.tip_id());
+        Local::new(chain, pool, Box::new(NoService), Millis(100_000))
+    }
+
+    fn block_on(parent: &Header, transactions: Vec<Transaction>) -> Block {
+        let body = Body(transactions);
+        let root = body.root(&ScalarHasher);
+        let time = Timestamp(parent.time.0 + 1);
+        let mut header = Header { version: 1, parent: parent.id(), root, time, seal: vec![] };
+        header.seal = authority().sign(&Solo::message(&header), &[0; 32]).as_bytes().to_vec();
+        Block { header, body }
+    }
+
+    /// Pays, so that it may expire.
+    fn paying(number: u32) -> Transaction {
+        let previous = OutPoint { transaction: TxId(sha256(&number.to_le_bytes())), index: 0 };
+        let mut transaction = Transaction::new(Kind(2), number.to_le_bytes().to_vec());
+        transaction.inputs.push(Input { previous, sequence: Input::FINAL });
+        transaction.witnesses.push(Witness::default());
+        transaction
+    }
+
+    #[test]
+    fn what_waits_is_told_of_in_order_wherever_the_pool_goes() {
+        let mut local = local();
+        let genesis = local.chain.tip().header;
+        let (first, second) = (paying(1), paying(2));
+        let revocation = Transaction::new(REVOKE_ALL, vec![1]);
+        let (items, urgent) = (
+            [&first, &second].map(|transaction| Item::Transaction(transaction.id())),
+            Item::Revocation(revocation.id()),
+        );
+        for transaction in [&first, &second, &revocation] {
+            local.now = local.now.saturating_add(1);
+            local.accept_transaction(transaction.clone()).unwrap();
+        }
+        assert_eq!(local.waiting(9), [urgent, items[0], items[1]]);
+        assert_eq!(local.waiting(2), [urgent, items[0]]);
+        // A block takes two of them, and a longer branch brings them back.
+        let block = block_on(&genesis, vec![first, revocation]);
+        local.accept_block(block).unwrap();
+        assert_eq!(local.waiting(9), [items[1]]);
+        let branch = block_on(&genesis, vec![]);
+        let longer = block_on(&branch.header, vec![]);
+        local.now = local.now.saturating_add(1);
+        local.accept_block(branch).unwrap();
+        local.accept_block(longer).unwrap();
+        assert_eq!(local.waiting(9), [urgent, items[1], items[0]]);
+        // The oldest of those that pay has waited too long.
+        local.now = local.now.saturating_add(999);
+        local.expire();
+        assert_eq!(local.waiting(9), [urgent, items[0]]);
     }
 }
