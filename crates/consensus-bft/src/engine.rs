@@ -265,7 +265,9 @@ impl Bft {
         match message::read(&bytes, &self.office.validators) {
             Ok(Message::Vote(signed)) => self.vote(now, signed, name, bytes, &mut actions),
             Ok(Message::Proposal(signed, block)) => {
-                if is_block_of(&signed, &block) && self.admit(&signed, &mut actions) {
+                if !is_block_of(&signed, &block) {
+                    actions.push(Action::Blame { rule: "bft-proposal" });
+                } else if self.admit(&signed, &mut actions) {
                     actions.push(Action::Relay(bytes));
                     self.deliver(now, signed.statement.height, Message::Proposal(signed, block));
                 }
@@ -624,7 +626,7 @@ const fn is_proposal(signed: &Signed) -> bool {
     matches!(signed.statement.claim, Claim::Proposal { .. })
 }
 
-/// Whether this is the block that the proposal names, whole: what a relay changes is not held against the proposer.
+/// Whether this is the block that the proposal names, whole: what a relay changes is held against the relay, and not against the proposer.
 fn is_block_of(signed: &Signed, block: &Block) -> bool {
     matches!(signed.statement.claim, Claim::Proposal { choice, .. } if choice.block == block.id())
         && block.header.is_certified()

@@ -169,6 +169,14 @@ fn what_nobody_honest_says_or_passes_on_is_blamed_on_its_bringer() {
     let block = Claim::Prevote(Some(Choice::from(health_chain_data::BlockId(Hash::ZERO))));
     let polka = |first| Message::Polka(Votes(vec![first, vote(2, 1, 3, block), vote(3, 1, 3, block)]));
     let round = |first| Message::Round { skips: true, votes: Votes(vec![first, vote(2, 1, 4, nil)]) };
+    let proposed = crate::proposal_message;
+    let root = health_chain_data::Body::default().root(&ScalarHasher);
+    let header = Header { version: CERTIFIED_BLOCK_VERSION, root, ..genesis().block().header };
+    let whole = Block { header, body: health_chain_data::Body::default() };
+    let claim = Claim::Proposal { choice: whole.id().into(), valid_round: None };
+    let other = Block { body: genesis().block().body, ..whole.clone() };
+    assert_eq!(blamed(proposed(vote(1, 1, 0, claim), other)), (Some("bft-proposal"), None));
+    assert_eq!(blamed(proposed(vote(1, 1, 0, claim), whole)), (None, None));
     for (genuine, forged) in [
         (polka(vote(1, 1, 3, block)), polka(false_vote(3, block))),
         (round(vote(1, 1, 4, nil)), round(false_vote(4, nil))),
