@@ -53,6 +53,7 @@ fn bug() -> Option<Bug> {
         (cfg!(feature = "bug-blind-vote"), Bug::BlindVote),
         (cfg!(feature = "bug-forgotten-evidence"), Bug::ForgottenEvidence),
         (cfg!(feature = "bug-forgotten-accusation"), Bug::ForgottenAccusation),
+        (cfg!(feature = "bug-forgotten-relay"), Bug::ForgottenRelay),
         (cfg!(feature = "bug-lasting-silence"), Bug::LastingSilence),
         (cfg!(feature = "bug-late-wake"), Bug::LateWake),
     ];

@@ -112,6 +112,13 @@ fn validators_that_accuse_nobody() {
     assert!(matches!(rule, Broken::Evidence), "{rule}");
 }
 
+/// Where everybody reaches everybody it is not missed.
+#[test]
+fn validators_that_pass_nothing_on() {
+    let rule = caught(Bug::ForgottenRelay, &options(Options::bft(), &[Fault::Firewalls]));
+    assert!(matches!(rule, Broken::Progress { .. }), "{rule}");
+}
+
 /// The others decide without it, and it takes their blocks: only who looks for its own part sees that it has none.
 #[test]
 fn a_validator_that_a_restart_silences_for_good() {

@@ -46,6 +46,8 @@ pub enum Bug {
     ForgottenEvidence,
     /// A validator that contradicts another statement of its own is not accused.
     ForgottenAccusation,
+    /// A validator passes on nothing that others say.
+    ForgottenRelay,
     /// A validator that was started again in the middle of a height takes no part in anything any more.
     LastingSilence,
     /// An engine is woken half an interval later than it wants.
@@ -84,6 +86,7 @@ pub(super) fn engine_with(bug: Bug, engine: Box<dyn Engine>) -> Box<dyn Engine> 
     match bug {
         Bug::ForgottenJournal => Box::new(without(engine, |action| matches!(action, Action::Persist(_)))),
         Bug::ForgottenAccusation => Box::new(without(engine, |action| matches!(action, Action::Accuse(_)))),
+        Bug::ForgottenRelay => Box::new(without(engine, |action| matches!(action, Action::Relay(_)))),
         Bug::LastingSilence => {
             let mut has_begun_before = false;
             Box::new(SteeredEngine::new(engine, move |engine, now, input| {

@@ -4,7 +4,7 @@ mod ends;
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BinaryHeap, VecDeque},
+    collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicI64, AtomicU64, Ordering},
@@ -154,6 +154,8 @@ pub(super) struct Shared {
     pub(super) now: u64,
     pub(super) random: Random,
     pub(super) partition: Partition,
+    /// Who never reaches each other, the lower index first.
+    pub(super) walls: BTreeSet<(NodeIndex, NodeIndex)>,
     pub(super) counts: Counts,
     pub(super) rules: LinkRules,
     pub(super) trace: Trace,
@@ -187,6 +189,7 @@ impl Fabric {
             now: start.0,
             random,
             partition: Partition::None,
+            walls: BTreeSet::new(),
             counts: Counts::new(),
             rules,
             trace: Trace::default(),
@@ -421,6 +424,9 @@ impl Shared {
     }
 
     fn reaches(&self, from: NodeIndex, to: NodeIndex) -> bool {
+        if self.walls.contains(&pair(from, to)) {
+            return false;
+        }
         match &self.partition {
             Partition::None => true,
             Partition::Halves(sides) => sides[from] == sides[to],

@@ -11,6 +11,8 @@ pub enum Fault {
     Loss,
     /// A frame overtakes an earlier one of another priority.
     Reordering,
+    /// Nodes reach few others, for good, and everything takes several hops. In every second seed.
+    Firewalls,
     /// The network falls into two halves.
     Halves,
     /// Nodes reach only their two neighbours.
@@ -60,9 +62,10 @@ pub enum Fault {
 
 impl Fault {
     /// All kinds.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Loss,
         Self::Reordering,
+        Self::Firewalls,
         Self::Halves,
         Self::Ring,
         Self::OneWay,
@@ -116,7 +119,7 @@ impl Fault {
 
     /// Whether the fault begins at a moment that the simulator picks. Others lie in the links, or in a peer.
     pub const fn is_scheduled(self) -> bool {
-        !self.is_byzantine() && !matches!(self, Self::Loss | Self::Reordering | Self::Equivocation)
+        !self.is_byzantine() && !matches!(self, Self::Loss | Self::Reordering | Self::Firewalls | Self::Equivocation)
     }
 }
 

@@ -86,6 +86,10 @@ impl<'a> Simulation<'a> {
         };
         let mean_search_millis = (0..total).map(|node| world.makers.mean_search_millis(node)).collect();
         let fabric = Fabric::new(Millis::from(START), Random::new(random.number()), rules, mean_search_millis);
+        if options.has(Fault::Firewalls) && seed % 2 == 1 {
+            let walls = trouble::firewalls(options.nodes, total, &mut random);
+            fabric.with(|shared| shared.walls = walls);
+        }
         let chain = world.genesis.chain_id();
         let patients = (0..options.patients)
             .map(|index| Patient::new(index, chain, random.index(options.nodes), gateways[index % gateways.len()]))

@@ -8,7 +8,7 @@ use health_chain::{
 };
 
 use super::{Fabric, NodeIndex, Search, Wake, pair, peer};
-use crate::sim::{byzantine::Tamper, disk::Disk};
+use crate::sim::{byzantine::Tamper, disk::Disk, fault::Fault};
 
 /// How long a dial waits for an answer, in milliseconds.
 const DIAL_MILLIS: u64 = 5_000;
@@ -33,6 +33,9 @@ impl Transport for SimulatedTransport {
             let to = shared.addresses.get(&address).copied();
             let (least, most) = shared.rules.delay_millis;
             let delay = shared.random.between(least, most);
+            if to.is_some_and(|to| shared.walls.contains(&pair(from, to))) {
+                shared.count(Fault::Firewalls);
+            }
             match to.filter(|to| *to != from && shared.is_open(from, *to)) {
                 Some(to) => shared.after(2 * delay, Wake::Dialled { from, life, to, address }),
                 None => shared.after(DIAL_MILLIS, Wake::DialFailed { node: from, life, address }),

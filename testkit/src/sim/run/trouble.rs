@@ -1,11 +1,14 @@
 //! What goes wrong, and when it ends.
 
+use std::collections::BTreeSet;
+
 use super::Simulation;
 use crate::sim::{
     Violation,
     disk::JOURNAL,
     fabric::{NodeIndex, Partition, Wake},
     fault::Fault,
+    random::Random,
 };
 
 /// How far clocks jump at most, in milliseconds.
@@ -88,4 +91,18 @@ impl Simulation<'_> {
         });
         self.checks.healed_at = self.nodes.iter().flatten().map(|running| running.node.chain().tip().height).max();
     }
+}
+
+/// Who can't reach each other where connections are as few as they can be: the `honest` nodes stand in a line, in any order, and each of the liars
+/// behind them knows two, to tell each another story.
+pub(super) fn firewalls(honest: usize, total: usize, random: &mut Random) -> BTreeSet<(NodeIndex, NodeIndex)> {
+    let mut left: Vec<NodeIndex> = (0..honest).collect();
+    let line: Vec<_> = (0..honest).map(|_| left.swap_remove(random.index(left.len()))).collect();
+    let mut open: BTreeSet<_> = line.windows(2).map(|two| (two[0].min(two[1]), two[0].max(two[1]))).collect();
+    for liar in honest..total {
+        open.insert((2 * random.index(honest.div_ceil(2)), liar));
+        open.insert((2 * random.index(honest / 2) + 1, liar));
+    }
+    let pairs = (0..total).flat_map(|high| (0..high).map(move |low| (low, high)));
+    pairs.filter(|pair| !open.contains(pair)).collect()
 }
