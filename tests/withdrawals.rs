@@ -6,28 +6,32 @@ mod common;
 
 use std::{
     path::Path,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
 
 use common::{
-    AUTHORITY, GATEWAY, GRANTEE, HOSPITAL, OWNER, START, block_on, contracts, fund, genesis, key, mint, public, solo,
-    store_operation,
+    AUTHORITY, GATEWAY, GRANTEE, HOSPITAL, OWNER, START, block_on, contracts, fund, gateway, gateway_id, genesis, key,
+    mint, open, public, solo, store_operation,
 };
 use health_chain::{
     application::{
-        authorize::{DenySet, Turn},
-        gateway::{Gateway, GatewayParts},
-        node::{Node, NodeBuilder},
+        authorize::{Access, AccessRequest, DenySet, Turn},
+        gateway::{Gateway, GatewayParts, Request, Response},
+        node::{Node, NodeBuilder, Service},
         objects::MemoryObjects,
         payload::Payload,
         ports::SeededEntropy,
         records::{self, Grant, GrantTerms, Permissions, Position, Purpose, Revoke, RotateOwner},
     },
-    consensus::{Accepted, ConsensusParameters, Solo},
+    consensus::{Accepted, Chain, ConsensusParameters, Solo},
     data::{
-        Block, ChainId, Genesis, Header, Millis, Timestamp, Transaction, ports::ChainStore, sha256, state::MemoryStore,
+        Block, ChainId, Genesis, Header, Millis, Timestamp, Transaction, codec, ports::ChainStore, sha256,
+        state::MemoryStore,
     },
     data_sled::SledStore,
     network::{Address, MemoryHub, PeerId},
@@ -213,6 +217,71 @@ fn behind_its_grant_on_the_way_to_the_block_maker() {
     while seq() < 2 {
         assert!(Instant::now() < deadline, "the object's log has come to {} only", seq());
         thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The process dies when the chain has moved, and the gateway has not been told.
+#[test]
+fn on_a_branch_that_became_the_chain_in_a_crash() {
+    let mut chain = open(Box::<MemoryStore>::default(), &document());
+    let mut running = gateway(&mut chain);
+    let root = document().block().header;
+    let (mut main, mut side) = (root.clone(), root);
+    let mut accept = |chain: &mut Chain, block: &Block| {
+        running.saw_block(chain, block).unwrap();
+        let accepted = chain.accept_block(Millis::from(Timestamp(START.0 + 1_000)), block.clone()).unwrap();
+        running.took_block(chain).unwrap();
+        if let Accepted::Connected(change) = &accepted {
+            running.tip_moved(chain, change.disconnected.len()).unwrap();
+        }
+    };
+    for height in 1..=13 {
+        let next = block(&main, height, 1, &[]);
+        accept(&mut chain, &next);
+        main = next.header;
+    }
+    for (height, operation) in (1..=13).zip(operations().iter().map(Some).chain(std::iter::repeat(None))) {
+        let next = block(&side, height, 2, operation.map_or(&[], std::slice::from_ref));
+        accept(&mut chain, &next);
+        side = next.header;
+    }
+    let last = block(&side, 14, 2, &[]);
+    let connected = chain.accept_block(Millis::from(Timestamp(START.0 + 1_000)), last).unwrap();
+    assert!(matches!(connected, Accepted::Connected(change) if change.disconnected.len() == 13));
+
+    let mut again = gateway(&mut chain);
+    let object = store_operation(chain.chain_id()).position.object;
+    let withdrawn = |chain: &Chain| DenySet::load(chain.state()).unwrap().withdrawn(&object, &public(GRANTEE));
+    assert_eq!(withdrawn(&chain), REVOKED);
+    assert_eq!(refusal(&mut again, &mut chain).as_deref(), Some("access-reorganisation"));
+    // As long as nobody has looked at it, whatever happens.
+    let mut once_more = gateway(&mut chain);
+    assert_eq!(refusal(&mut once_more, &mut chain).as_deref(), Some("access-reorganisation"));
+    once_more.clear_reorganisation();
+    assert_eq!(refusal(&mut once_more, &mut chain), None);
+    assert_eq!(refusal(&mut gateway(&mut chain), &mut chain), None);
+}
+
+/// The rule by which the owner may not read; none where she may.
+fn refusal(gateway: &mut Gateway, chain: &mut Chain) -> Option<String> {
+    static MADE: AtomicU32 = AtomicU32::new(0);
+    let (requester, permission, purpose) = (public(OWNER), Permissions::READ, Purpose::TREATMENT);
+    let access = Access {
+        object: store_operation(chain.chain_id()).position.object,
+        version: 0,
+        requester,
+        permission,
+        purpose,
+    };
+    let now = Timestamp(START.0 + 100 * (1 + MADE.fetch_add(1, Ordering::Relaxed)));
+    let request =
+        AccessRequest::sign(chain.chain_id(), gateway_id(), access, now, [0; 32], &key(OWNER), &[0; 32]).unwrap();
+    let body = codec::encode(&Request::Open(request));
+    let answer = gateway.request(now.into(), chain, 0, &PeerId(sha256(b"owner")), &body).unwrap();
+    match codec::decode(&answer).unwrap() {
+        Response::Refused { rule, .. } => Some(rule),
+        Response::Opened(_) => None,
+        other => panic!("no answer to that: {other:?}"),
     }
 }
 

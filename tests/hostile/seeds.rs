@@ -3,7 +3,9 @@
 use health_chain::{
     application::{
         attestation::{Attestation, AttestationTerms},
-        audit::{Access as Accessed, Answer, AuditEvent, AuditLog, Checkpoint, Outcome, ReadReceipt, ReceiptTerms},
+        audit::{
+            Access as Accessed, Answer, AuditEvent, AuditLog, Checkpoint, Growth, Outcome, ReadReceipt, ReceiptTerms,
+        },
         authorize::{Access, AccessRequest},
         flows::{ShareRequest, ShareRequestTerms},
         gateway::{About, Opened, Request, Response},
@@ -153,7 +155,7 @@ pub(crate) fn messages() -> [Message; 15] {
 }
 
 /// One request of each kind.
-pub(crate) fn requests() -> [Request; 8] {
+pub(crate) fn requests() -> [Request; 9] {
     let (session, terms) = (sha256(b"session"), receipt_terms());
     [
         Request::About,
@@ -164,11 +166,12 @@ pub(crate) fn requests() -> [Request; 8] {
         Request::Confirm { session, terms, signature: signature() },
         Request::withdraw(&transaction()),
         Request::History { request: access_request(), from: 5 },
+        Request::Growth { size: 70_000 },
     ]
 }
 
 /// One answer of each kind.
-pub(crate) fn responses() -> [Response; 7] {
+pub(crate) fn responses() -> [Response; 8] {
     let about = About {
         chain: chain(),
         gateway: gateway_id(),
@@ -187,6 +190,7 @@ pub(crate) fn responses() -> [Response; 7] {
         Response::Receipt(Box::new(receipt())),
         Response::History(Box::new(answer())),
         Response::Refused { rule: "access-version".into(), reason: "version 1 was asked for, and 2 is at hand".into() },
+        Response::Growth(Box::new(growth())),
     ]
 }
 
@@ -386,6 +390,10 @@ pub(crate) fn answer() -> Answer {
     let answer = log.answer(&store, &object(), checkpoint(), 0, 100).unwrap();
     assert_eq!(answer.entries.len(), 3);
     answer
+}
+
+fn growth() -> Growth {
+    Growth { checkpoint: checkpoint(), proof: log().0.consistency_proof(3, 5).unwrap() }
 }
 
 pub(crate) fn reader() -> KemSecretKey {

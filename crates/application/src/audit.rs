@@ -1,16 +1,18 @@
 //! The audit log of a gateway: every permit and every denial, and the receipts of what was read.
 //!
 //! A chain sees grants, not reads. A gateway therefore keeps a log of its own as an RFC 6962 tree: whoever holds a
-//! [`Checkpoint`] can later check that an event is under it ([`Answer`]) and that the log has only grown ([`ConsistencyProof`]).
+//! [`Checkpoint`] can later check that an event is under it ([`Answer`]) and that the log has only grown ([`Growth`]).
 //! What the log can't do is prove that a gateway wrote down everything it did; a reader's copy of a receipt shows what it left out.
 
 mod answer;
 mod checkpoint;
 mod event;
+mod growth;
 
 pub use answer::{Answer, AnswerError, Entry};
 pub use checkpoint::{Checkpoint, CheckpointTerms};
 pub use event::{Access, AuditEvent, Outcome, ReadReceipt, ReceiptError, ReceiptTerms};
+pub use growth::{Growth, GrowthError};
 
 use std::ops::Range;
 

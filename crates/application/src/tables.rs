@@ -34,7 +34,7 @@ pub const COUNCIL: Table = Table(101);
 /// State: keys that lost their seats for an offence, with its height (by key, 32 bytes).
 pub const STRUCK_KEYS: Table = Table(102);
 
-/// Node-local: what a gateway itself must remember, eight bytes under a name each.
+/// Node-local: what a gateway itself must remember, under a name each: numbers of eight bytes, and the id of the tip.
 pub const GATEWAY: Table = Table(33);
 /// Node-local: transactions of blocks that may withdraw from an object that is not known yet, by a number (8 bytes, big-endian).
 pub const UNPLACED_WITHDRAWALS: Table = Table(34);

@@ -189,6 +189,36 @@ fn an_objects_events_are_found_from_any_index_on() {
 }
 
 #[test]
+fn a_log_that_was_rewritten_is_noticed() {
+    let (mut store, mut log) = filled(5);
+    let known = checkpoint(&log);
+    let grown = |log: &AuditLog| {
+        let checkpoint = checkpoint(log);
+        let proof = log.consistency_proof(known.terms.size, log.size()).unwrap();
+        Growth { checkpoint, proof }
+    };
+    grown(&log).verify(&known).unwrap();
+    log.append(&event(5), |changes| store.commit(changes)).unwrap();
+    let growth = grown(&log);
+    growth.verify(&known).unwrap();
+    assert_eq!(codec::decode(&codec::encode(&growth)), Ok(growth.clone()));
+
+    let (mut other, mut rewritten) = filled(4);
+    for at in [7, 5] {
+        rewritten.append(&event(at), |changes| other.commit(changes)).unwrap();
+    }
+    assert!(matches!(grown(&rewritten).verify(&known), Err(GrowthError::Rewritten(_))));
+    let refusal = |change: fn(&mut Growth)| {
+        let mut growth = growth.clone();
+        change(&mut growth);
+        growth.verify(&known).unwrap_err()
+    };
+    assert!(matches!(refusal(|it| it.checkpoint.terms.gateway = key(7).public_key()), GrowthError::OtherLog { .. }));
+    assert!(matches!(refusal(|it| it.checkpoint.terms.size = 7), GrowthError::Checkpoint(_)));
+    assert!(matches!(refusal(|it| it.proof.old_size = 4), GrowthError::OtherSizes { old: 4, new: 6 }));
+}
+
+#[test]
 fn a_receipt_needs_both_signatures() {
     let first = receipt(1, Hash::ZERO);
     let second = receipt(1, first.hash());

@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use super::{About, Opened, Request, Response};
 use crate::{
-    audit::{Answer, ReadReceipt, ReceiptTerms},
+    audit::{Answer, Checkpoint, GrowthError, ReadReceipt, ReceiptTerms},
     authorize::AccessRequest,
     node::{AskError, Node},
 };
@@ -45,6 +45,9 @@ pub enum ClientError {
     /// What came in pieces is not what was asked for.
     #[error("what was fetched is not what was asked for")]
     OtherContent,
+    /// The gateway's audit log is not proven to begin with what it was.
+    #[error(transparent)]
+    Growth(#[from] GrowthError),
     /// What comes in pieces is longer than agreed.
     #[error("{length} bytes are offered, where at most {limit} were expected")]
     TooLong {
@@ -92,10 +95,11 @@ impl<'a> GatewayClient<'a> {
     /// Asks for leave to read.
     ///
     /// # Errors
-    /// Where the gateway refuses: the rule is that of [`crate::authorize::Denial`].
+    /// Where the gateway refuses: the rule is that of [`crate::authorize::Denial`]. Where it opens another object: a receipt for that one would
+    /// have the reader say that it read what it never asked for.
     pub fn open(&self, request: AccessRequest) -> Result<Opened, ClientError> {
         match self.ask(&Request::Open(request))? {
-            Response::Opened(opened) => Ok(opened),
+            Response::Opened(opened) if opened.object == request.access.object => Ok(opened),
             _ => Err(ClientError::OtherAnswer),
         }
     }
@@ -112,7 +116,7 @@ impl<'a> GatewayClient<'a> {
     /// Confirms what was read, and returns the receipt that both sides have signed.
     ///
     /// # Errors
-    /// Where the gateway refuses.
+    /// Where the gateway refuses, or returns another receipt, or one that it has not signed.
     pub fn confirm(
         &self,
         opened: &Opened,
@@ -120,7 +124,11 @@ impl<'a> GatewayClient<'a> {
         signature: Signature,
     ) -> Result<ReadReceipt, ClientError> {
         match self.ask(&Request::Confirm { session: opened.session, terms, signature })? {
-            Response::Receipt(receipt) => Ok(*receipt),
+            Response::Receipt(receipt)
+                if (receipt.terms, receipt.reader_signature) == (terms, signature) && receipt.verify().is_ok() =>
+            {
+                Ok(*receipt)
+            }
             _ => Err(ClientError::OtherAnswer),
         }
     }
@@ -133,13 +141,28 @@ impl<'a> GatewayClient<'a> {
         self.taken(&Request::withdraw(transaction))
     }
 
-    /// Who has read the object, from event `from` of the gateway's log on.
+    /// Who has read the object, from event `from` of the gateway's log on. To be verified ([`Answer::verify`]).
     ///
     /// # Errors
-    /// Where the gateway refuses.
+    /// Where the gateway refuses, or answers about another object.
     pub fn history(&self, request: AccessRequest, from: u64) -> Result<Answer, ClientError> {
         match self.ask(&Request::History { request, from })? {
-            Response::History(answer) => Ok(*answer),
+            Response::History(answer) if answer.object == request.access.object => Ok(*answer),
+            _ => Err(ClientError::OtherAnswer),
+        }
+    }
+
+    /// The state of the gateway's audit log now, proven to begin with what it was at `known`, a checkpoint that has been verified. Who keeps the
+    /// last checkpoint and asks now and then notices when a gateway rewrites what it wrote down.
+    ///
+    /// # Errors
+    /// Where the gateway refuses, or its answer proves nothing.
+    pub fn growth(&self, known: &Checkpoint) -> Result<Checkpoint, ClientError> {
+        match self.ask(&Request::Growth { size: known.terms.size })? {
+            Response::Growth(growth) => {
+                growth.verify(known)?;
+                Ok(growth.checkpoint)
+            }
             _ => Err(ClientError::OtherAnswer),
         }
     }

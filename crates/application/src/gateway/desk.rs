@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, VecDeque};
 
 use health_chain_consensus::Chain;
 use health_chain_data::{
-    Block, Hash, Millis, ObjectId, PublicKey, Signature, Timestamp, Transaction, codec, ports::StoreError,
+    Block, BlockId, Hash, Millis, ObjectId, PublicKey, Signature, Timestamp, Transaction, codec, ports::StoreError,
     state::Changes, tagged_hash, wrap::KeyWrap,
 };
 use health_chain_network::PeerId;
 
 use super::{About, GatewayParts, Opened, Request, Response, message_name, rate::Rate, wrap_name};
 use crate::{
-    audit::{Access as AuditedAccess, AuditEvent, AuditLog, Checkpoint, Outcome, ReadReceipt, ReceiptTerms},
+    audit::{Access as AuditedAccess, AuditEvent, AuditLog, Checkpoint, Growth, Outcome, ReadReceipt, ReceiptTerms},
     authorize::{
         Access, AccessRequest, Basis, Clock, Denial, DenySet, Gateway as Decider, ObserveError, Permit, SeenRequests,
         Snapshot, authorize, reauthorize,
@@ -28,6 +28,8 @@ use crate::{
 
 const HIGH_WATER_KEY: &[u8] = b"high-water";
 const REORGANISATION_KEY: &[u8] = b"reorganisation";
+/// Under it stands the id of the tip at which the gateway last answered for reorganisations.
+const TIP_KEY: &[u8] = b"tip";
 
 pub(super) struct Desk {
     id: GatewayId,
@@ -123,7 +125,7 @@ impl Desk {
         }
     }
 
-    pub(super) fn load(&mut self, chain: &Chain) -> Result<(), StoreError> {
+    pub(super) fn load(&mut self, chain: &mut Chain) -> Result<(), StoreError> {
         let view = chain.state();
         let number = |key: &[u8]| -> Result<u64, StoreError> {
             let Some(bytes) = view.get(GATEWAY, key)? else { return Ok(0) };
@@ -135,7 +137,22 @@ impl Desk {
         self.audit = AuditLog::load(view)?;
         // Nothing was permitted after the high-water mark, so no request dated later can have been answered.
         self.seen = SeenRequests::new(self.high_water.timestamp());
-        Ok(())
+        // The process may have died after the tip had moved, and before this was told of it.
+        let undone = self.undone(chain)?;
+        self.tip_moved(chain, undone)
+    }
+
+    /// How many blocks have been undone since the tip was last noted.
+    fn undone(&self, chain: &Chain) -> Result<usize, StoreError> {
+        let Some(noted) = chain.state().get(GATEWAY, TIP_KEY)? else { return Ok(0) };
+        let noted = noted.try_into().map_err(|_| StoreError::Damaged { table: GATEWAY })?;
+        let (mut block, mut undone) = (BlockId(Hash(noted)), 0);
+        while !chain.is_on_main_chain(&block) {
+            // A header that was forgotten since lies on a branch of many blocks.
+            let Some(header) = chain.header(&block) else { return Ok(usize::MAX) };
+            (block, undone) = (header.parent, undone + 1);
+        }
+        Ok(undone)
     }
 
     pub(super) fn take_letters(&mut self) -> Vec<(PeerId, Vec<u8>)> {
@@ -155,13 +172,20 @@ impl Desk {
         self.doubt_sessions();
         self.denials.place(&chain.chain_id(), chain.state())?;
         self.denials.write(|changes| chain.put_local(changes))?;
-        let blocks = u32::try_from(disconnected).unwrap_or(u32::MAX);
-        if blocks <= self.parts.rules.max_reorganisation_depth.max(self.uncleared) {
+        let (blocks, limit) =
+            (u32::try_from(disconnected).unwrap_or(u32::MAX), self.parts.rules.max_reorganisation_depth);
+        // Where no reorganisation is too deep, none has to be remembered.
+        if limit == u32::MAX {
             return Ok(());
         }
-        self.uncleared = blocks;
-        self.clearing = false;
-        chain.put_local(&number(REORGANISATION_KEY, blocks.into()))
+        let mut changes = Changes::default();
+        changes.put(GATEWAY, TIP_KEY, *chain.tip_id().0.as_bytes());
+        if blocks > limit.max(self.uncleared) {
+            self.uncleared = blocks;
+            self.clearing = false;
+            changes.append(number(REORGANISATION_KEY, blocks.into()));
+        }
+        chain.put_local(&changes)
     }
 
     /// Remembers a withdrawal, durably. What is none, or not the word of an object's owner, leaves no trace.
@@ -220,6 +244,7 @@ impl Desk {
             Request::Confirm { session, terms, signature } => self.confirm(chain, peer, &session, terms, signature),
             Request::Withdraw(transaction) => self.withdraw(chain, &transaction),
             Request::History { request, from } => self.history(now, chain, peer, &request, from),
+            Request::Growth { size } => self.growth(now, chain, size),
         });
         answer.unwrap_or_else(|Refusal { rule, reason }| Response::Refused { rule, reason })
     }
@@ -236,15 +261,12 @@ impl Desk {
     }
 
     fn about(&mut self, now: Millis, chain: &Chain, waiting: usize) -> Result<Response, Refusal> {
-        let entropy = self.entropy()?;
-        let signer = &*self.parts.signer;
-        let checkpoint = Checkpoint::sign(&self.audit, chain.chain_id(), now.timestamp(), signer, &entropy)
-            .map_err(|error| Refusal::new("gateway-signer", error))?;
+        let checkpoint = self.checkpoint(now, chain)?;
         let tip = chain.tip();
         Ok(Response::About(About {
             chain: chain.chain_id(),
             gateway: self.id,
-            key: signer.public_key(),
+            key: self.parts.signer.public_key(),
             height: tip.height.0,
             tip: tip.id.0,
             waiting: u32::try_from(waiting).unwrap_or(u32::MAX),
@@ -456,13 +478,24 @@ impl Desk {
             return Err(Refusal::new("access-permission-unknown", "the history was not asked for"));
         }
         let permit = self.decide(now, chain, peer, request)?;
-        let entropy = self.entropy()?;
-        let checkpoint =
-            Checkpoint::sign(&self.audit, chain.chain_id(), now.timestamp(), &*self.parts.signer, &entropy)
-                .map_err(|error| Refusal::new("gateway-signer", error))?;
+        let checkpoint = self.checkpoint(now, chain)?;
         let object = permit.access.object;
         let answer = self.audit.answer(chain.state(), &object, checkpoint, from, MAX_ANSWERED_ENTRIES)?;
         Ok(Response::History(Box::new(answer)))
+    }
+
+    fn growth(&mut self, now: Millis, chain: &Chain, size: u64) -> Result<Response, Refusal> {
+        let checkpoint = self.checkpoint(now, chain)?;
+        let proof = self.audit.consistency_proof(size, checkpoint.terms.size);
+        let reason = || format!("{size} events, where the log has {}", checkpoint.terms.size);
+        let proof = proof.ok_or_else(|| Refusal::new("audit-size", reason()))?;
+        Ok(Response::Growth(Box::new(Growth { checkpoint, proof })))
+    }
+
+    fn checkpoint(&mut self, now: Millis, chain: &Chain) -> Result<Checkpoint, Refusal> {
+        let entropy = self.entropy()?;
+        Checkpoint::sign(&self.audit, chain.chain_id(), now.timestamp(), &*self.parts.signer, &entropy)
+            .map_err(|error| Refusal::new("gateway-signer", error))
     }
 
     fn decider(&self) -> Decider<'_> {

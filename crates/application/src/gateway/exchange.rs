@@ -8,7 +8,7 @@ use health_chain_data::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    audit::{Answer, Checkpoint, ReadReceipt, ReceiptTerms},
+    audit::{Answer, Checkpoint, Growth, ReadReceipt, ReceiptTerms},
     authorize::AccessRequest,
     limits::{MAX_ANSWERED_ENTRIES, MAX_EXCHANGE_BYTES, MAX_LETTER_BYTES},
     records::{Content, GatewayId},
@@ -56,6 +56,11 @@ pub enum Request {
         /// Events of the log before this are known already.
         from: u64,
     },
+    /// Does the audit log still begin with the events that it had?
+    Growth {
+        /// How many it had.
+        size: u64,
+    },
 }
 
 /// A node's answer.
@@ -86,6 +91,8 @@ pub enum Response {
         /// What the rule says, for people.
         reason: String,
     },
+    /// To [`Request::Growth`].
+    Growth(Box<Growth>),
 }
 
 /// A gateway about itself.
