@@ -194,6 +194,21 @@ fn where_reading_is_stopped_the_log_says_so() {
     assert_eq!(world.outcomes(), [Outcome::Permit, Outcome::deny("access-over")]);
 }
 
+/// Who reads is told from who asks who has read, and what for.
+#[test]
+fn the_log_says_what_was_asked_for() {
+    let mut world = World::new();
+    world.opens(world.object(), GRANTEE).unwrap();
+    let request = world.request(world.object(), OWNER, Permissions::HISTORY);
+    let Response::History(answer) = world.ask(&Request::History { request, from: 0 }) else { panic!("her own") };
+    let events = answer.entries.into_iter().map(|entry| match entry.event {
+        AuditEvent::Access(access) => (access.requester, access.permission, access.purpose),
+        event => panic!("nobody has confirmed: {event:?}"),
+    });
+    let asked = |requester, permission| (public(requester), permission, Purpose::TREATMENT);
+    assert_eq!(events.collect::<Vec<_>>(), [asked(GRANTEE, Permissions::READ), asked(OWNER, Permissions::HISTORY)]);
+}
+
 /// A reader that asks again and again makes the log grow at a rate, and takes nobody else's place.
 #[test]
 fn one_readers_permits_are_given_at_a_rate() {

@@ -355,6 +355,8 @@ pub(crate) fn events() -> [AuditEvent; 3] {
         object: object(),
         version: 3,
         requester: grantee().public_key(),
+        permission: Permissions::READ,
+        purpose: Purpose::RESEARCH,
         at: NOW,
         request: access_request().message(),
         outcome,

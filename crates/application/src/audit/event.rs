@@ -9,7 +9,10 @@ use health_chain_data::{
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::limits::{MAX_AUDIT_EVENT_BYTES, MAX_RULE_BYTES};
+use crate::{
+    limits::{MAX_AUDIT_EVENT_BYTES, MAX_RULE_BYTES},
+    records::{Permissions, Purpose},
+};
 
 /// One event of the log.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -44,6 +47,10 @@ pub struct Access {
     pub version: u32,
     /// The key that asked.
     pub requester: PublicKey,
+    /// What it asked for: to read, or who has read.
+    pub permission: Permissions,
+    /// And what for.
+    pub purpose: Purpose,
     /// When, by the gateway's clock.
     pub at: Timestamp,
     /// Hash of the signed request.

@@ -6,6 +6,7 @@ use health_chain_data::{
 use proptest::prelude::*;
 
 use super::*;
+use crate::records::{Permissions, Purpose};
 
 const CHAIN: ChainId = ChainId(Hash([1; 32]));
 
@@ -20,7 +21,16 @@ fn object(number: u8) -> ObjectId {
 fn access(number: u8, at: u32, outcome: Outcome) -> AuditEvent {
     let requester = key(9).public_key();
     let request = sha256(&at.to_le_bytes());
-    AuditEvent::Access(Access { object: object(number), version: 1, requester, at: Timestamp(at), request, outcome })
+    AuditEvent::Access(Access {
+        object: object(number),
+        version: 1,
+        requester,
+        permission: Permissions::READ,
+        purpose: Purpose::TREATMENT,
+        at: Timestamp(at),
+        request,
+        outcome,
+    })
 }
 
 fn receipt(number: u8, previous: Hash) -> ReadReceipt {

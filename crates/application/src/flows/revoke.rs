@@ -89,8 +89,10 @@ pub fn revoke(
     let object = log.next().object;
     let owner = wallet.record_key(wallet.record(&object, log.next().version)?.key_index)?;
     let entropy = entropy.draw()?;
-    let operation = Revoke::sign(log.take()?, *grantee, &owner, &entropy)?;
+    let mut after = *log;
+    let operation = Revoke::sign(after.take()?, *grantee, &owner, &entropy)?;
     wallet.remove_reader(&object, grantee)?;
+    *log = after;
     Ok(operation)
 }
 
@@ -99,7 +101,7 @@ pub fn revoke(
 /// and never published is not renewed. The record itself, its commitment and its attestation stay as they are.
 ///
 /// # Errors
-/// The rule of [`RotationError`] that is broken. Nothing is on the chain then.
+/// The rule of [`RotationError`] that is broken. Nothing is on the chain then, and `log` is as it was.
 pub fn rotate(
     wallet: &mut Wallet,
     log: &mut Log,
@@ -114,7 +116,8 @@ pub fn rotate(
     let blinding = own_secrets(wallet, chain, &record)?.blinding;
     let document = open_own(wallet, view, chain, &object, objects)?.document;
     let owner = wallet.record_key(record.key_index)?;
-    let (position, version) = log.take_for_version()?;
+    let mut after = *log;
+    let (position, version) = after.take_for_version()?;
     match wallet.record(&object, version) {
         Err(WalletError::UnknownRecord { .. }) => {}
         Err(error) => return Err(error.into()),
@@ -139,8 +142,10 @@ pub fn rotate(
             continue;
         };
         let terms = GrantTerms { payment: None, ..terms };
-        let (operation, wrap) = grant_to(wallet, log, record.key_index, &reader.card, terms, &sealed.secrets, entropy)?;
+        let key = record.key_index;
+        let (operation, wrap) = grant_to(wallet, &mut after, key, &reader.card, terms, &sealed.secrets, entropy)?;
         shares.push(Share { operation, payment: None, wrap });
     }
+    *log = after;
     Ok(Rotation { object, version, operation, shares })
 }

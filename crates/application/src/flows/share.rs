@@ -166,8 +166,10 @@ pub(super) fn grant_to(
     let wrap = wrap::wrap(&card.kem, &context, secrets, &*entropy.draw()?)?;
     let terms = GrantTerms { grantee, wrap_commit: wrap.commitment(), ..terms };
     let entropy = entropy.draw()?;
-    let operation = Grant::sign(log.take()?, terms, &owner, &entropy)?;
+    let mut after = *log;
+    let operation = Grant::sign(after.take()?, terms, &owner, &entropy)?;
     wallet.put_reader(&Reader { card: card.clone(), grant: operation })?;
+    *log = after;
     Ok((operation, wrap))
 }
 

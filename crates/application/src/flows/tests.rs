@@ -467,6 +467,8 @@ fn rotation_renews_only_what_is_in_force() {
         let entropy = &mut world.entropy;
         let again = rotate(&mut world.patient, &mut log, &world.state, destination, now, entropy).unwrap_err();
         assert!(matches!(again, RotationError::Pending { version } if version == rotation.version));
+        let unused = Log::open(&world.state, world.chain, object).unwrap();
+        assert_eq!(log, unused, "what was not made takes no place");
         world.patient.abandon_version(&object, rotation.version).unwrap();
     }
 }

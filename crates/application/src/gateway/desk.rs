@@ -337,6 +337,8 @@ impl Desk {
             object: access.object,
             version: access.version,
             requester: access.requester,
+            permission: access.permission,
+            purpose: access.purpose,
             at: now.timestamp(),
             request,
             outcome: denial.map_or(Outcome::Permit, |denial| Outcome::deny(denial.rule())),
