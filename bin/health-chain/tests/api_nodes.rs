@@ -84,3 +84,18 @@ fn addresses_in_use_and_silent_nodes_are_named() {
     assert!(fail(&home.output(&["status"])).contains("a port that the system has chosen"));
     assert_eq!(node.interrupt().0.code(), Some(0));
 }
+
+#[test]
+fn who_is_alone_is_told_so_and_why() {
+    let (home, other) = (Home::easy(), Home::new());
+    succeed(&other.init(&[]));
+    let stranger = other.run(&[]);
+    let config = fs::read_to_string(home.file("config.toml")).unwrap();
+    let config = config.replace("connect = []", &format!("connect = [\"{}\"]", other.address));
+    fs::write(home.file("config.toml"), config.replace("status_seconds = 30", "status_seconds = 1")).unwrap();
+    let node = home.run(&[]);
+    wait_until("it says that it is alone", || node.has_said("no peer is connected"));
+    wait_until("it says why", || node.has_said("connection given up") && node.has_said("is another one"));
+    assert_eq!(node.interrupt().0.code(), Some(0));
+    assert_eq!(stranger.interrupt().0.code(), Some(0));
+}

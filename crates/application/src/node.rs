@@ -146,6 +146,8 @@ pub struct Status {
     pub is_in_step: bool,
     /// Peers whose handshake is done.
     pub peers: Vec<PeerInfo>,
+    /// Peers that are banned.
+    pub bans: usize,
     /// Transactions that wait.
     pub waiting: usize,
     /// Nonces tried since the start. The difference over time is the hash rate.
@@ -366,6 +368,7 @@ impl Node {
                 best_header: chain.best_header().1,
                 is_in_step: core.network.is_in_step(&core.local),
                 peers: core.network.peers(),
+                bans: core.network.bans().len(),
                 waiting: core.local.pool.len(),
                 hashes: core.searcher.hashes(),
                 is_silent: core.silent_at == Some(tip.height.next()),

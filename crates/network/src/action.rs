@@ -61,6 +61,10 @@ pub enum Report {
     Refused {
         /// The peer.
         peer: PeerId,
+        /// Its address, as the transport gave it.
+        address: Address,
+        /// Who dialled.
+        direction: Direction,
         /// Why.
         reason: Refusal,
     },

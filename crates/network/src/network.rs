@@ -402,7 +402,10 @@ impl Network {
     /// Closes a connection for a reason that is not the peer's fault.
     fn refuse(&mut self, now: Millis, peer: PeerId, reason: Refusal) {
         let is_lasting = reason.is_lasting();
-        self.actions.push(Action::Report(Report::Refused { peer, reason }));
+        if let Some(Peer { address, direction, .. }) = self.peers.get(&peer) {
+            let (address, direction) = (address.clone(), *direction);
+            self.actions.push(Action::Report(Report::Refused { peer, address, direction, reason }));
+        }
         self.close(now, peer, is_lasting);
     }
 

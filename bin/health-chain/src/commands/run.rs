@@ -7,7 +7,10 @@ use std::{
 };
 
 use clap::Args;
-use health_chain::application::node::{Node, NodeEvent, Stopped};
+use health_chain::{
+    application::node::{Node, Stopped},
+    data::Height,
+};
 use tracing::{info, warn};
 
 use crate::{
@@ -54,7 +57,6 @@ pub(crate) fn run(folder: &Folder, options: Options) -> Result<(), Failure> {
     let mut reporter = Reporter::new(&config);
     while !interrupt.is_raised() {
         match events.recv_timeout(PATIENCE) {
-            Ok(NodeEvent::PeerPenalised { peer, is_banned: true }) => warn!(%peer, "peer banned"),
             // The node itself logs tips and peers.
             Ok(_) | Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return Err(Stopped.into()),
@@ -73,11 +75,20 @@ struct Reporter {
     every: Duration,
     last: Instant,
     hashes: u64,
+    height: Height,
+    /// The configuration names nodes to stay connected with.
+    expects_peers: bool,
 }
 
 impl Reporter {
     fn new(config: &Config) -> Self {
-        Self { every: Duration::from_secs(config.status_seconds.into()), last: Instant::now(), hashes: 0 }
+        Self {
+            every: Duration::from_secs(config.status_seconds.into()),
+            last: Instant::now(),
+            hashes: 0,
+            height: Height::ZERO,
+            expects_peers: !config.connect.is_empty(),
+        }
     }
 
     fn report(&mut self, node: &Node) -> Result<(), Stopped> {
@@ -91,13 +102,22 @@ impl Reporter {
             height = status.height.0,
             best_header = status.best_header.0,
             peers = status.peers.len(),
+            banned = status.bans,
             is_in_step = status.is_in_step,
             waiting = status.waiting,
             hashes_per_second = hashes_per_second.round(),
             is_silent = status.is_silent,
             "status"
         );
-        (self.last, self.hashes) = (Instant::now(), status.hashes);
+        if self.expects_peers && status.peers.is_empty() {
+            warn!(
+                "no peer is connected, so nothing is learned of the chain: see `connect` in config.toml, and the firewall for UDP"
+            );
+        } else if status.height == self.height && status.best_header > status.height {
+            let missing = status.best_header.0 - status.height.0;
+            warn!(missing, "no block has been taken since the last status, though headers of more are known");
+        }
+        (self.last, self.hashes, self.height) = (Instant::now(), status.hashes, status.height);
         Ok(())
     }
 }

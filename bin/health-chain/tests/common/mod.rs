@@ -5,10 +5,11 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader},
     net::{SocketAddr, UdpSocket},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
+    sync::{Arc, Mutex},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -96,27 +97,41 @@ impl Home {
             assert_ne!(stderr.read_line(&mut log).unwrap(), 0, "the node ended with: {log}");
         }
         // Read on all the time: a node whose log nobody takes away waits for somebody to do it.
-        let log = thread::spawn(move || {
-            stderr.read_to_string(&mut log).unwrap();
-            log
+        let log = Arc::new(Mutex::new(log));
+        let reader = thread::spawn({
+            let log = Arc::clone(&log);
+            move || {
+                let mut line = String::new();
+                while stderr.read_line(&mut line).unwrap() > 0 {
+                    log.lock().unwrap().push_str(&line);
+                    line.clear();
+                }
+            }
         });
-        Running { child, log: Some(log) }
+        Running { child, log, reader: Some(reader) }
     }
 }
 
 /// A node that runs. Killed when the test fails.
 pub struct Running {
     child: Child,
-    log: Option<JoinHandle<String>>,
+    log: Arc<Mutex<String>>,
+    reader: Option<JoinHandle<()>>,
 }
 
 impl Running {
+    /// Whether it has logged this.
+    pub fn has_said(&self, words: &str) -> bool {
+        self.log.lock().unwrap().contains(words)
+    }
+
     /// Presses Ctrl-C, and returns how the node ended and what it had logged.
     pub fn interrupt(mut self) -> (ExitStatus, String) {
         let sent = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap();
         assert!(sent.success());
         let status = self.child.wait().unwrap();
-        (status, self.log.take().unwrap().join().unwrap())
+        self.reader.take().unwrap().join().unwrap();
+        (status, self.log.lock().unwrap().clone())
     }
 }
 

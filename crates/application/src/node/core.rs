@@ -16,7 +16,8 @@ use health_chain_consensus::{
 use health_chain_data::{Block, BlockId, Height, Millis, Transaction, TxId};
 use health_chain_incentive::MiningCycle;
 use health_chain_network::{
-    Action, Address, Event, Network, PeerId, Report, RequestFailure, RequestId, TipView, Transport, carry_out,
+    Action, Address, Direction, Event, Network, PeerId, Report, RequestFailure, RequestId, TipView, Transport,
+    carry_out, limits::BAN_MILLIS,
 };
 use tracing::{debug, error, info, warn};
 
@@ -140,7 +141,7 @@ impl Core {
             }
             self.finish_turn();
             if self.local.is_store_lost {
-                error!("storage has failed, so nothing more can be promised to anybody: the node stops");
+                error!("nothing more can be promised to anybody: the node stops");
                 break;
             }
         }
@@ -297,8 +298,16 @@ impl Core {
                 self.publish(vec![NodeEvent::PeerLeft { peer }]);
             }
             Action::Report(Report::Penalised { peer, offence, is_banned }) => {
-                warn!(%peer, ?offence, is_banned, "peer penalised");
+                if is_banned {
+                    warn!(%peer, %offence, hours = BAN_MILLIS / 3_600_000, "peer banned");
+                } else {
+                    debug!(%peer, %offence, "peer penalised");
+                }
                 self.publish(vec![NodeEvent::PeerPenalised { peer, is_banned }]);
+            }
+            // Strangers may be of any network; whom this node dialled, its owner or a peer has named.
+            Action::Report(Report::Refused { peer, address, direction: Direction::Outbound, reason }) => {
+                info!(%peer, %address, %reason, "connection given up");
             }
             Action::Report(report) => debug!(?report, "network"),
             _ => {}

@@ -9,12 +9,15 @@ use health_chain_network::{
     Item, PeerId, Priority, Verdict,
     ports::{Inbound, TipView},
 };
-use tracing::{info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::{
     NodeEvent, Service,
     waiting::{Waiting, priority},
 };
+
+/// How often a clock that seems to be wrong is worth a word, in milliseconds.
+const DOUBT_MILLIS: u64 = 60_000;
 
 /// Everything that lives on the node's thread, except its links to others.
 pub(super) struct Local {
@@ -28,6 +31,8 @@ pub(super) struct Local {
     events: Vec<NodeEvent>,
     /// Set once storage has failed: from then on nothing can be promised to anybody.
     pub(super) is_store_lost: bool,
+    /// When the clock may be doubted again.
+    next_doubt: Millis,
     /// What other nodes' engines have said since it was last asked.
     engine_messages: Vec<Vec<u8>>,
 }
@@ -48,15 +53,15 @@ pub enum SubmitError {
 }
 
 impl SubmitError {
-    /// Whether the storage underneath has failed. A damaged entry is another matter: it may be fetched again.
-    const fn is_lost_store(&self) -> bool {
+    /// How the storage underneath has failed, if it has. A damaged entry is another matter: it may be fetched again.
+    const fn lost_store(&self) -> Option<&StoreError> {
         let (Self::Store(error)
         | Self::Block(BlockError::Store(error) | BlockError::Header(HeaderError::Store(error)))
         | Self::Transaction(MempoolError::Execute(ExecuteError::Store(error)))) = self
         else {
-            return false;
+            return None;
         };
-        matches!(error, StoreError::Backend(_))
+        if matches!(error, StoreError::Backend(_)) { Some(error) } else { None }
     }
 }
 
@@ -70,6 +75,7 @@ impl Local {
             now,
             events: Vec::new(),
             is_store_lost: false,
+            next_doubt: Millis::ZERO,
             engine_messages: Vec::new(),
         }
     }
@@ -82,18 +88,20 @@ impl Local {
         mem::take(&mut self.engine_messages)
     }
 
+    fn note_failure(&mut self, error: &SubmitError) {
+        if let Some(error) = error.lost_store() {
+            lose_store(&mut self.is_store_lost, error);
+        }
+    }
+
     /// Verifies, stores and connects a block.
     pub(super) fn accept_block(&mut self, block: Block) -> Result<Accepted, SubmitError> {
-        let outcome = self.connect(block);
-        self.is_store_lost |= outcome.as_ref().is_err_and(SubmitError::is_lost_store);
-        outcome
+        self.connect(block).inspect_err(|error| self.note_failure(error))
     }
 
     /// Takes a transaction into the pool.
     pub(super) fn accept_transaction(&mut self, transaction: Transaction) -> Result<TxId, SubmitError> {
-        let outcome = self.admit(transaction);
-        self.is_store_lost |= outcome.as_ref().is_err_and(SubmitError::is_lost_store);
-        outcome
+        self.admit(transaction).inspect_err(|error| self.note_failure(error))
     }
 
     /// Drops what has waited too long.
@@ -162,20 +170,43 @@ impl Local {
         line
     }
 
+    /// Says now and then that what others send is ahead of this node's clock: as likely as not it is the clock that is wrong.
+    fn doubt_clock(&mut self, error: &HeaderError) {
+        if let HeaderError::TimeTooFarAhead { time, latest } = error
+            && self.next_doubt <= self.now
+        {
+            self.next_doubt = self.now.saturating_add(DOUBT_MILLIS);
+            let seconds = time.0.saturating_sub(latest.0);
+            warn!(seconds, "a block is further ahead of this node's clock than the chain allows: is the clock right?");
+        }
+    }
+
     fn block_verdict(&mut self, block: Block) -> Verdict {
         match self.accept_block(block) {
             Ok(Accepted::Known) => Verdict::Known,
             Ok(Accepted::Connected(_)) => Verdict::Accepted(Priority::Chain),
             Ok(_) => Verdict::Ignored,
-            Err(SubmitError::Block(error)) => verdict(error.is_senders_fault(), error.rule(), &error),
+            Err(SubmitError::Block(error)) => {
+                if let BlockError::Header(error) = &error {
+                    self.doubt_clock(error);
+                }
+                verdict(error.is_senders_fault(), error.rule(), &error)
+            }
             Err(error) => verdict(false, "", &error),
         }
     }
 }
 
-/// What something refused says about its sender.
+/// Storage has failed: says why, once, for whoever has to mend it.
+pub(super) fn lose_store(is_lost: &mut bool, error: &StoreError) {
+    if !mem::replace(is_lost, true) {
+        error!(error = error as &dyn Error, "storage has failed");
+    }
+}
+
+/// What something refused says about its sender. Peers can have much refused that is nobody's fault, so that is no matter for every log.
 fn verdict(is_senders_fault: bool, rule: &'static str, error: &(dyn Error + 'static)) -> Verdict {
-    warn!(error, "not taken");
+    debug!(error, "not taken");
     if is_senders_fault { Verdict::Invalid { rule } } else { Verdict::Ignored }
 }
 
@@ -243,7 +274,10 @@ impl Inbound for Local {
             Ok(0) => Verdict::Known,
             Ok(_) => Verdict::Accepted(Priority::Chain),
             Err(error) => {
-                self.is_store_lost |= matches!(error, HeaderError::Store(StoreError::Backend(_)));
+                if let HeaderError::Store(lost @ StoreError::Backend(_)) = &error {
+                    lose_store(&mut self.is_store_lost, lost);
+                }
+                self.doubt_clock(&error);
                 verdict(error.is_senders_fault(), error.rule(), &error)
             }
         }

@@ -12,7 +12,7 @@ use health_chain_network::PeerId;
 use tracing::{debug, info, warn};
 
 use super::Core;
-use crate::node::{NodeEvent, accusations::may_be_taken_later};
+use crate::node::{NodeEvent, accusations::may_be_taken_later, local::lose_store};
 
 /// How long a candidate block is searched for before it is built anew with what has arrived, in milliseconds.
 const REFRESH_MILLIS: u64 = 1000;
@@ -56,7 +56,9 @@ impl Core {
     /// which may name another time. Without its journal it can't promise anything either.
     pub(super) fn drive(&mut self, input: EngineInput) -> Vec<EngineAction> {
         let mut actions = self.local.chain.step_engine(self.local.now, input);
-        self.local.is_store_lost |= self.local.chain.engine_failure().is_some();
+        if let Some(error) = self.local.chain.engine_failure() {
+            lose_store(&mut self.local.is_store_lost, error);
+        }
         actions.retain(|action| match action {
             EngineAction::WakeAt(at) => {
                 self.wake_engine_at = Some(*at);
