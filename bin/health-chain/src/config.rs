@@ -47,7 +47,7 @@ impl Config {
                 "Where to accept connections (UDP). 127.0.0.1 is this machine alone, 0.0.0.0 all networks it is in.",
                 format!("listen = \"{listen}\""),
             ),
-            ("Nodes to stay connected with.", format!("connect = [{}]", connect.join(", "))),
+            ("Nodes to stay connected with, by IP address and port.", format!("connect = [{}]", connect.join(", "))),
             ("Threads that search for blocks; 0 for one per core.", format!("mining_threads = {mining_threads}")),
             (
                 "How often `run` says where the node stands, in seconds; 0 for never.",

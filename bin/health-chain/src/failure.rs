@@ -39,6 +39,9 @@ pub(crate) enum Failure {
     /// The folder is made already.
     #[error("{} is a node's folder already; nothing was changed", .0.display())]
     AlreadyMade(PathBuf),
+    /// The node is to connect to where it listens.
+    #[error("{address} is where this node is to listen, and where it is to connect to")]
+    ConnectsToItself { address: SocketAddr },
     /// The genesis document does not make a chain.
     #[error("{} does not describe a chain", .path.display())]
     Genesis {
@@ -233,6 +236,7 @@ impl Failure {
                     path.display()
                 )
             }
+            Self::ConnectsToItself { .. } => "give it an address of its own: --listen".into(),
             Self::Store { path, source: StoreError::Locked } => {
                 let folder = path.parent().unwrap_or(path);
                 format!(
@@ -241,7 +245,11 @@ impl Failure {
                 )
             }
             Self::Store { source: StoreError::Damaged { .. } | StoreError::Backend(_), path } => {
-                format!("where the files are damaged, move {} away; the node fetches the chain again", path.display())
+                format!(
+                    "where the files are damaged, move {} away; the node fetches the chain again. A validator has lost its journal \
+                     with it: let it run without --mine until the chain is higher than it had been",
+                    path.display()
+                )
             }
             Self::Listen { .. } => "set another address or port: `listen` in config.toml".into(),
             Self::Chain(OpenError::OtherChain { .. })

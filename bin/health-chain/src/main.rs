@@ -36,7 +36,7 @@ struct Arguments {
     dir: PathBuf,
 
     /// What to log on stderr: a level (error, warn, info, debug, trace) or a filter of the tracing crate. Unless it is given,
-    /// `run` logs at info and everything else at warn.
+    /// `run` logs at info, without single votes, and everything else at warn.
     #[arg(long, global = true, env = "HEALTH_CHAIN_LOG")]
     log: Option<String>,
 
@@ -80,6 +80,9 @@ const FIRST_STEPS: &str = "First steps:
   health-chain run --mine       run the node and keep making blocks
   health-chain status           ask it, from another terminal, where it stands";
 
+/// What `run` logs. The core of the agreement says something about every vote: a dozen lines to a block and validator.
+const RUNNING: &str = "info,arc_malachitebft=warn";
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match run(arguments) {
@@ -95,7 +98,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<(), Failure> {
-    let level = if matches!(arguments.command, Command::Run(_)) { "info" } else { "warn" };
+    let level = if matches!(arguments.command, Command::Run(_)) { RUNNING } else { "warn" };
     let filter = EnvFilter::try_new(arguments.log.as_deref().unwrap_or(level)).map_err(Failure::LogFilter)?;
     let is_terminal = io::stderr().is_terminal();
     tracing_subscriber::fmt()
@@ -137,6 +140,8 @@ fn describe(failure: &Failure) -> String {
     let mut cause = failure.source();
     while let Some(error) = cause {
         lines.push(format!("  because: {}", error.to_string().trim_end().replace('\n', "\n    ")));
+        // Some libraries' errors say what their source says.
+        lines.dedup();
         cause = error.source();
     }
     lines.extend(failure.advice().map(|advice| format!("  next: {advice}")));

@@ -1,5 +1,7 @@
 //! Values as they stand in files that people read and write.
 
+use std::net::SocketAddr;
+
 use health_chain::{
     consensus::Checkpoint,
     data::{Amount, BlockId, Hash, Height, PublicKey},
@@ -41,6 +43,11 @@ pub(crate) enum TextError {
     /// Not a name and a key.
     #[error("a founder is written as a name, an equals sign and the 64 hexadecimal digits of a key")]
     Founder,
+    /// Not where a node is.
+    #[error(
+        "an address is an IP address and a port, as in 10.0.0.1:7070 or [2001:db8::1]:7070; names are not looked up"
+    )]
+    Address,
     /// Not an amount of the token.
     #[error("an amount is written in digits, with at most {decimals} behind a point, and fits 64 bits")]
     Amount {
@@ -102,6 +109,11 @@ impl From<CompactText> for String {
 /// What a command prints with `--json`.
 pub(crate) fn json(value: &impl Serialize) -> String {
     serde_json::to_string_pretty(value).expect("text and numbers only")
+}
+
+/// Where a node is, on the command line.
+pub(crate) fn address(text: &str) -> Result<SocketAddr, TextError> {
+    text.parse().map_err(|_| TextError::Address)
 }
 
 /// A public key on the command line.

@@ -78,6 +78,23 @@ fn a_folder_is_made_once() {
 }
 
 #[test]
+fn mistakes_are_told_before_anything_is_made() {
+    let home = Home::new();
+    let said = fail(&home.init(&["--connect", &home.address.to_string()]));
+    assert!(
+        said.contains("where it is to connect to") && said.contains("next: give it an address of its own"),
+        "{said}"
+    );
+    let refused = home.init(&["--connect", "localhost:7070"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("as in 10.0.0.1:7070"));
+    let said = fail(&home.output(&["--log", "==", "init"]));
+    let causes: Vec<&str> = said.lines().filter(|line| line.contains("because:")).collect();
+    assert_eq!(causes.len(), 1, "a cause is told once: {said}");
+    assert!(!home.path().exists());
+}
+
+#[test]
 fn without_a_folder_every_command_says_how_to_make_one() {
     let home = Home::new();
     for command in [&["run"] as &[&str], &["mine"], &["status"], &["keys", "show"]] {

@@ -110,6 +110,10 @@ fn three_validators_admit_a_fourth_and_remove_it_again() {
     for node in nodes.into_iter().flatten() {
         let (status, log) = node.interrupt();
         assert_eq!(status.code(), Some(0), "{log}");
+        assert!(
+            log.contains("block made") && !log.contains("vote"),
+            "who votes for what is logged where it is asked for: {log}"
+        );
     }
     let said = succeed(&first.output(&["council", "show"]));
     assert!(said.contains("decisions so far  2") && said.contains("3, of which 3 decide"), "{said}");

@@ -50,11 +50,11 @@ pub(crate) struct Options {
     words: Option<PathBuf>,
 
     /// Where the node is to accept connections.
-    #[arg(long, value_name = "ADDRESS", default_value_t = DEFAULT_LISTEN)]
+    #[arg(long, value_name = "ADDRESS", value_parser = text::address, default_value_t = DEFAULT_LISTEN)]
     listen: SocketAddr,
 
     /// A node to stay connected with; may be given more than once.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = text::address)]
     connect: Vec<SocketAddr>,
 }
 
@@ -74,6 +74,9 @@ pub(crate) fn run(folder: &Folder, options: Options, out: &mut impl Write) -> Re
         Made::Nothing => {}
         Made::All => return Err(Failure::AlreadyMade(folder.path().into())),
         Made::Half { .. } => folder.check()?,
+    }
+    if options.connect.contains(&options.listen) {
+        return Err(Failure::ConnectsToItself { address: options.listen });
     }
     let words = match &options.words {
         Some(path) => secrets::read_words(path)?,

@@ -21,6 +21,7 @@ use crate::{
     folder::{self, Folder},
     interrupt::Interrupt,
     office::Office,
+    text,
 };
 
 /// What `run` takes.
@@ -31,7 +32,7 @@ pub(crate) struct Options {
     mine: bool,
 
     /// A node to stay connected with, beside those in config.toml; may be given more than once.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = text::address)]
     connect: Vec<SocketAddr>,
 }
 
