@@ -22,7 +22,8 @@ use crate::{
 pub enum Finality {
     /// Never for certain: this many blocks deep, itself included, it is taken as settled.
     Depth(u32),
-    /// With the certificate that decided it, at once.
+    /// With the certificate that decided it, at once. Such blocks are of version [`crate::verify::CERTIFIED_BLOCK_VERSION`], which the engine gives
+    /// those that it proposes, and come by [`Action::Decided`].
     Certificate,
 }
 
@@ -89,14 +90,16 @@ pub trait Engine: Send {
 /// What an engine is told.
 #[non_exhaustive]
 pub enum Input<'a> {
-    /// The chain has a new tip; work on anything else is void.
+    /// The chain has a new tip, or has just been opened; work on anything else is void.
     Tip {
         /// The branch up to and including the tip.
         branch: &'a dyn Ancestry,
         /// The state at the tip.
         state: &'a dyn StateView,
     },
-    /// A candidate to seal, as asked for by [`Action::Build`]: its seal is empty, its parent is the branch's last header.
+    /// A candidate to seal, as asked for by [`Action::Build`]: its seal is empty, its parent is the branch's last header. Its time is that
+    /// of the node's clock, or of a second after the median of the last eleven where that is later. Seal and time are the engine's to set,
+    /// and nothing else.
     Candidate {
         /// The candidate.
         header: Header,
@@ -140,7 +143,8 @@ pub enum Input<'a> {
         /// Whether it keeps every rule on top of the tip, but for the seal that it does not have yet.
         is_valid: bool,
     },
-    /// Before any other input, once for each in order: what [`Action::Persist`] has kept since the last [`Action::Forget`].
+    /// Before any other input, once for each in order: what [`Action::Persist`] has kept since the last [`Action::Forget`]. What the
+    /// engine answers to it is not carried out; [`Input::Tip`] follows.
     Journal(Vec<u8>),
 }
 
@@ -154,7 +158,8 @@ pub enum Action {
     Search(SearchTask),
     /// Stop searching.
     StopSearch,
-    /// This header is sealed: the candidate's block is ready to be verified, stored and announced.
+    /// This header is sealed: the candidate's block is ready to be verified, stored and announced. A candidate is published once, and only
+    /// where version, parent and root are still its own.
     Sealed(Header),
     /// Feed [`Input::Tick`] at this time; replaces the moment given before. It is to be noted before the rest of the step is carried
     /// out: that may lead to a step that replaces it.

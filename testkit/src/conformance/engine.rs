@@ -5,13 +5,13 @@ use std::sync::Arc;
 use health_chain::{
     consensus::{
         Accepted, Chain, EngineInput, Parts, Weight,
-        ports::{AcceptAll, Action, Engine, NoReward},
+        ports::{AcceptAll, Action, Engine, Finality, NoReward},
         verify::BLOCK_VERSION,
     },
     data::{
         Block, Body, Genesis, Header, Kind, Millis, Transaction,
-        ports::{BatchHasher, ScalarHasher, SingleVerifier},
-        state::MemoryStore,
+        ports::{BatchHasher, ChainStore, ScalarHasher, SingleVerifier},
+        state::{Changes, MemoryStore, Table},
     },
 };
 
@@ -25,25 +25,30 @@ const MAX_STEPS: usize = 100;
 /// target that a header is unlikely to meet by chance, such as one in 2^16. An implementation must
 ///
 /// - make blocks alone, each within a hundred steps: where others have to agree, `genesis` names one validator;
-/// - make equal blocks for equal inputs, and give what it sealed some weight;
+/// - say when it is to be woken, where it waits for a time: nothing else wakes it;
+/// - seal one block in a step, at most, and of what a candidate to seal says change the seal and the time only;
+/// - make equal blocks for equal inputs, and give what it sealed some weight, at every node the same;
 /// - take at every node what one has sealed, and refuse a header in which a bit has changed, or that is longer or shorter;
 /// - ask for nothing where it only checks, but that somebody answers for bytes that are no message;
-/// - seal nothing that does not extend the tip.
+/// - seal nothing that does not extend the tip;
+/// - where a certificate decides, decide nothing else at a height after a crash: what it is bound by is in its journal before it decides.
 ///
 /// What engines say to each other goes nowhere here: that is for the simulator.
 ///
 /// # Panics
 /// With the rule that the engine breaks.
 pub fn engine(genesis: &Genesis, maker: impl Fn() -> Box<dyn Engine>, follower: impl Fn() -> Box<dyn Engine>) {
-    let mut making = open(genesis, maker());
-    let mut again = open(genesis, maker());
-    let mut following = open(genesis, follower());
+    let [mut making, mut again] = [(); 2].map(|()| open(genesis, maker(), MemoryStore::default()));
+    let mut following = open(genesis, follower(), MemoryStore::default());
     let mut now = Millis::from(genesis.block().header.time);
     for mark in 0..BLOCKS {
         let started = now;
         let block = make(&mut making, &mut now, mark);
         assert_eq!(make(&mut again, &mut started.clone(), mark), block, "equal inputs make equal blocks");
-        assert!(making.engine().weight(&block.header) > Weight::ZERO, "a sealed header carries weight");
+        weighs_the_same_everywhere(&[&making, &again, &following], &block);
+        if making.engine().finality() == Finality::Certificate {
+            decides_once(open(genesis, maker(), copy(&making)), started, &block);
+        }
         refuses_every_other_header(&mut following, &block, now);
         for chain in [&mut making, &mut again, &mut following] {
             connects(chain, &block, now);
@@ -54,9 +59,9 @@ pub fn engine(genesis: &Genesis, maker: impl Fn() -> Box<dyn Engine>, follower: 
     assert_eq!(following.tip(), making.tip());
 }
 
-fn open(genesis: &Genesis, engine: Box<dyn Engine>) -> Chain {
+fn open(genesis: &Genesis, engine: Box<dyn Engine>, store: MemoryStore) -> Chain {
     let parts = Parts {
-        store: Box::<MemoryStore>::default(),
+        store: Box::new(store),
         engine,
         executor: Arc::new(AcceptAll),
         reward: Arc::new(NoReward),
@@ -66,19 +71,29 @@ fn open(genesis: &Genesis, engine: Box<dyn Engine>) -> Chain {
     Chain::open(parts, genesis).expect("the genesis document fits the engine")
 }
 
-/// Does what the engine asks for, in order, until it has sealed a block; `now` moves on to when it wants to be woken.
+/// The block that the engine makes; `now` moves on to when it wants to be woken.
 fn make(chain: &mut Chain, now: &mut Millis, mark: u32) -> Block {
+    try_to_make(chain, now, mark).unwrap_or_else(|rested| panic!("an engine that makes blocks: {rested}"))
+}
+
+/// Does what the engine asks for, in order, until it has sealed a block, or says how it came to rest.
+fn try_to_make(chain: &mut Chain, now: &mut Millis, mark: u32) -> Result<Block, String> {
     let body = Body(vec![Transaction::new(Kind(100), mark.to_le_bytes().to_vec())]);
     let mut inputs = vec![EngineInput::Tip];
-    let mut wake_at = None;
+    let (mut wake_at, mut told) = (None, String::new());
     for _ in 0..MAX_STEPS {
         let input = if inputs.is_empty() {
-            *now = wake_at.take().map_or(*now, |at: Millis| at.max(*now));
+            let at: Option<Millis> = wake_at.take();
+            *now = at.ok_or_else(|| format!("told {told}, it waits, and for no time: nothing will wake it"))?.max(*now);
             EngineInput::Tick
         } else {
             inputs.remove(0)
         };
-        for action in chain.step_engine(*now, input) {
+        told = format!("{input:?} at {now:?}");
+        let actions = chain.step_engine(*now, input);
+        let sealed = actions.iter().filter(|action| matches!(action, Action::Sealed(_) | Action::Decided(_))).count();
+        assert!(sealed <= 1, "one step seals one block, at most: a second one of the same candidate goes nowhere");
+        for action in actions {
             match action {
                 Action::Build => inputs.push(EngineInput::Candidate(candidate(chain, &body, *now))),
                 Action::Search(task) => {
@@ -89,17 +104,57 @@ fn make(chain: &mut Chain, now: &mut Millis, mark: u32) -> Block {
                     });
                 }
                 Action::WakeAt(at) => wake_at = Some(at),
-                Action::Sealed(header) => return Block { header, body },
+                Action::Sealed(header) => {
+                    let Header { time, ref seal, .. } = header;
+                    let asked = Header { time, seal: seal.clone(), ..candidate(chain, &body, *now) };
+                    assert_eq!(
+                        header, asked,
+                        "of what a candidate to seal says, the seal and the time are the engine's"
+                    );
+                    return Ok(Block { header, body });
+                }
                 Action::Propose => {
                     let header = candidate(chain, &body, *now);
                     inputs.push(EngineInput::Proposal(Block { header, body: body.clone() }));
                 }
-                Action::Decided(block) => return block,
+                Action::Decided(block) => return Ok(block),
                 _ => {}
             }
         }
     }
-    panic!("an engine that makes blocks has sealed none after {MAX_STEPS} steps");
+    Err(format!("it has sealed none after {MAX_STEPS} steps, of which the last was told {told}"))
+}
+
+fn weighs_the_same_everywhere(chains: &[&Chain], block: &Block) {
+    let weights: Vec<Weight> = chains.iter().map(|chain| chain.engine().weight(&block.header)).collect();
+    assert!(weights[0] > Weight::ZERO, "a sealed header carries weight");
+    assert!(weights.iter().all(|weight| *weight == weights[0]), "a header weighs the same at every node: {weights:?}");
+}
+
+/// `restarted` has died when it had decided on `block` and nobody had heard of that: another candidate tempts it.
+fn decides_once(mut restarted: Chain, mut now: Millis, block: &Block) {
+    if let Ok(other) = try_to_make(&mut restarted, &mut now, u32::MAX) {
+        assert_eq!(
+            other.id(),
+            block.id(),
+            "what an engine has decided on is in its journal before anybody hears of it"
+        );
+    }
+}
+
+/// What the chain's disk holds.
+fn copy(chain: &Chain) -> MemoryStore {
+    let mut entries = Changes::default();
+    for table in (0..=u8::MAX).map(Table) {
+        let note = &mut |key: &[u8], value: &[u8]| {
+            entries.put(table, key.to_vec(), value.to_vec());
+            true
+        };
+        chain.state().scan(table, &[], note).expect("memory can be read");
+    }
+    let mut store = MemoryStore::default();
+    store.commit(&entries).expect("memory can be written");
+    store
 }
 
 fn candidate(chain: &Chain, body: &Body, now: Millis) -> Header {
@@ -132,7 +187,22 @@ fn refuses_every_other_header(chain: &mut Chain, block: &Block, now: Millis) {
     others.push([&bytes[..], &[0]].concat());
     for other in others {
         let header = Header::from_bytes(&other).expect("a header of about the same length");
-        assert!(chain.accept_headers(now, &[header]).is_err(), "a header that was not sealed");
+        let changed = changes(&block.header, &header);
+        assert!(
+            chain.accept_headers(now, &[header]).is_err(),
+            "a header is taken whose {changed} is not what was sealed"
+        );
+    }
+}
+
+/// In what the two differ.
+fn changes(sealed: &Header, other: &Header) -> &'static str {
+    match other {
+        Header { version, .. } if *version != sealed.version => "version",
+        Header { parent, .. } if *parent != sealed.parent => "parent",
+        Header { root, .. } if *root != sealed.root => "root",
+        Header { time, .. } if *time != sealed.time => "time",
+        _ => "seal",
     }
 }
 
