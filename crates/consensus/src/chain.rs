@@ -15,6 +15,7 @@ mod records;
 mod reorganise;
 
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use core::fmt;
 
 use health_chain_data::{
     BlockId, ChainId, Genesis, Hash, Header, Height,
@@ -63,6 +64,17 @@ pub struct Chain {
     reported: Slot,
     journal: Journal,
     checkpoint: Option<Checkpoint>,
+}
+
+impl fmt::Debug for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (network, engine) = (self.genesis.network(), self.parts.engine.name());
+        f.debug_struct("Chain")
+            .field("network", &network)
+            .field("engine", &engine)
+            .field("tip", &self.tip())
+            .finish_non_exhaustive()
+    }
 }
 
 /// The last block of the connected chain.

@@ -1,6 +1,7 @@
 //! The executor: the ledger, and beside it the program of each transaction's kind.
 
 use alloc::{boxed::Box, collections::BTreeMap, sync::Arc, vec::Vec};
+use core::fmt;
 
 use health_chain_consensus::ports::{BlockContext, Effect, ExecuteError, Executor, Rejection};
 use health_chain_data::{
@@ -188,6 +189,13 @@ impl Contracts {
         }
         state.absorb(changes);
         Ok(effect)
+    }
+}
+
+impl fmt::Debug for Contracts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let programs: Vec<&str> = self.ordered.iter().map(|program| program.name()).collect();
+        f.debug_struct("Contracts").field("programs", &programs).finish_non_exhaustive()
     }
 }
 

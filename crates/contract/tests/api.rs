@@ -272,7 +272,7 @@ fn only_what_the_program_calls_free_is_free() {
 fn programs_that_collide_are_refused() {
     let refusal = |programs: [Script; 2]| {
         let programs = programs.map(|program| Arc::new(program) as Arc<dyn Program>).to_vec();
-        Contracts::new(ledger(), programs).err().expect("they collide")
+        Contracts::new(ledger(), programs).expect_err("they collide")
     };
     let other = |kinds, tables| Script { name: "other", kinds, tables };
     assert_eq!(

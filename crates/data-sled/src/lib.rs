@@ -3,6 +3,7 @@
 mod entry;
 
 use std::{
+    fmt,
     fs::{self, File, TryLockError},
     io::{self, Read, Seek, Write},
     panic::{AssertUnwindSafe, catch_unwind},
@@ -169,6 +170,15 @@ impl StateView for SledStore {
             }
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for SledStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SledStore")
+            .field("commits", &self.commits)
+            .field("failed", &self.failed)
+            .finish_non_exhaustive()
     }
 }
 

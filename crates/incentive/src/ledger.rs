@@ -6,6 +6,7 @@ mod locks;
 mod tests;
 
 use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
+use core::fmt;
 
 use health_chain_consensus::ports::{BlockContext, Effect, EvidenceCheck, ExecuteError};
 use health_chain_data::{
@@ -361,6 +362,12 @@ impl Ledger {
             self.spends.check(&spend, claims).map_err(|source| LedgerError::Unlock { index, source })?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ledger").field("parameters", &self.parameters).finish_non_exhaustive()
     }
 }
 

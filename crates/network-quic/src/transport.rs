@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     net::{SocketAddr, UdpSocket},
     sync::Arc,
     thread::{self, JoinHandle},
@@ -129,6 +130,12 @@ fn run(runtime: &Runtime, shared: &Arc<Shared>, ended: oneshot::Receiver<()>) {
         // Whoever does not answer in time finds out by his idle timeout.
         let _ = timeout(Duration::from_millis(FAREWELL_MILLISECONDS), shared.endpoint.wait_idle()).await;
     });
+}
+
+impl fmt::Debug for QuicTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QuicTransport").field("local_address", &self.local_address).finish_non_exhaustive()
+    }
 }
 
 impl Drop for QuicTransport {

@@ -1,6 +1,7 @@
 //! A whole tree in memory.
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use rs_merkle::{Hasher, MerkleTree};
 
@@ -8,6 +9,7 @@ use super::{InclusionProof, node_hash};
 use crate::{Hash, sha256};
 
 /// A tree with all its nodes, for building many inclusion proofs. Takes about 160 bytes of memory a leaf.
+#[derive(Clone)]
 pub struct Tree {
     nodes: MerkleTree<Rfc6962>,
     size: usize,
@@ -35,6 +37,12 @@ impl Tree {
         let index = usize::try_from(leaf_index).ok().filter(|index| *index < self.size)?;
         let path = self.nodes.proof(&[index]).proof_hashes().iter().copied().map(Hash).collect();
         Some(InclusionProof { leaf_index, tree_size: self.size(), path })
+    }
+}
+
+impl fmt::Debug for Tree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tree").field("size", &self.size).field("root", &self.root()).finish()
     }
 }
 
