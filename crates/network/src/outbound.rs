@@ -85,11 +85,13 @@ impl Outbound {
         self.back_off(now, address, random);
     }
 
-    /// The address leads to nobody of use: another network, this node itself, somebody banned.
+    /// The address leads to nobody of use: another version or network, this node itself, somebody banned. That may change where the owner has
+    /// named it: nodes are upgraded one after the other, and mistakes are mended.
     pub(crate) fn useless(&mut self, now: Millis, address: &Address) {
         self.book.forget(address);
         self.rests_until = Millis::ZERO;
-        self.remember(address, Backoff { failures: 1, until: now.saturating_add(BAN_MILLIS) });
+        let wait = if self.fixed.contains(address) { MAX_BACKOFF_MILLIS } else { BAN_MILLIS };
+        self.remember(address, Backoff { failures: 1, until: now.saturating_add(wait) });
     }
 
     /// Whether there was nobody to dial when this node last looked, and nothing has changed since.
@@ -223,12 +225,25 @@ mod tests {
 
     #[test]
     fn a_useless_address_stays_alone_even_when_its_connection_closes() {
+        let (mut outbound, mut random) = outbound(&[]);
+        outbound.book.hear_of(&address("a"), &address("s"));
+        assert_eq!(outbound.dial(Millis(0), &[], &BTreeSet::new(), &mut random), [address("a")]);
+        outbound.connected(&address("a"));
+        outbound.useless(Millis(0), &address("a"));
+        outbound.closed(Millis(1), Millis(0), &address("a"), &mut random);
+        outbound.book.hear_of(&address("a"), &address("s"));
+        assert_eq!(outbound.dial(Millis(MAX_BACKOFF_MILLIS * 2), &[], &BTreeSet::new(), &mut random), []);
+    }
+
+    #[test]
+    fn who_is_named_in_the_settings_is_dialled_again_though_it_was_of_no_use() {
         let (mut outbound, mut random) = outbound(&[address("a")]);
         outbound.dial(Millis(0), &[], &BTreeSet::new(), &mut random);
         outbound.connected(&address("a"));
         outbound.useless(Millis(0), &address("a"));
         outbound.closed(Millis(1), Millis(0), &address("a"), &mut random);
-        assert_eq!(outbound.dial(Millis(MAX_BACKOFF_MILLIS * 2), &[], &BTreeSet::new(), &mut random), []);
+        assert_eq!(outbound.dial(Millis(MAX_BACKOFF_MILLIS - 1), &[], &BTreeSet::new(), &mut random), []);
+        assert_eq!(outbound.dial(Millis(MAX_BACKOFF_MILLIS), &[], &BTreeSet::new(), &mut random), [address("a")]);
     }
 
     #[test]
