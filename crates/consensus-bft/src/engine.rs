@@ -41,6 +41,9 @@ use crate::{
     successors::{Successors, SuccessorsError},
 };
 
+/// Why a validator says nothing more: somebody else speaks with its key.
+const DOUBLED: &str = "bft-key-elsewhere";
+
 /// The engine of a consortium: its validators agree on every block before it exists (Tendermint), so a block is final at once. A
 /// header's seal is the [`Certificate`] of the agreement, with the [`Successors`] in front of it where an epoch ends; the genesis
 /// block's is empty.
@@ -77,6 +80,8 @@ struct Seat {
     is_journal_damaged: bool,
     /// The height at which it therefore says nothing.
     silent_at: Option<Height>,
+    /// Somebody else speaks with its key, so it says nothing until it is started again.
+    is_doubled: bool,
     has_begun: bool,
 }
 
@@ -154,6 +159,7 @@ impl Bft {
             journal: Vec::new(),
             is_journal_damaged: false,
             silent_at: None,
+            is_doubled: false,
             has_begun: false,
         });
         Ok(self)
@@ -325,10 +331,13 @@ impl Bft {
     /// heights that are decided, nothing else is of interest.
     fn admit(&mut self, signed: &Signed, actions: &mut Vec<Action>) -> bool {
         let Signed { statement, validator, .. } = *signed;
-        let is_own = self.validator.as_ref().is_some_and(|seat| seat.machine.me() == validator);
+        if self.validator.as_ref().is_some_and(|seat| seat.machine.me() == validator) {
+            self.hear_own(signed, actions);
+            return false;
+        }
         let is_past = statement.height < self.next;
         let may_be_new = || self.is_timely(statement.height, statement.round) && self.may_say(signed);
-        if is_own || !(is_past || may_be_new()) {
+        if !(is_past || may_be_new()) {
             return false;
         }
         let Some(before) = self.statements.get(&signed.slot()).copied() else {
@@ -341,6 +350,22 @@ impl Bft {
         let evidence = codec::encode(&Evidence(before, *signed));
         actions.push(Action::Accuse(Accusation { offender: validator, rule: "bft-equivocation", evidence }));
         !is_past
+    }
+
+    /// Its own key comes back with what this validator did not say: another process has the key, too, or its store was set back. What it says
+    /// from now on might contradict that.
+    fn hear_own(&mut self, signed: &Signed, actions: &mut Vec<Action>) {
+        let next = self.next;
+        let is_news =
+            |seat: &Seat| signed.statement.height >= next && seat.remembers(next) && !seat.has_said(&signed.statement);
+        if self.validator.as_ref().is_some_and(is_news)
+            && self.is_genuine(signed, actions)
+            && let Some(seat) = &mut self.validator
+        {
+            seat.is_doubled = true;
+            seat.machine.leave();
+            seat.machine.stay_silent(next, DOUBLED);
+        }
     }
 
     /// Keeps a statement in mind if it is genuine, in the place of the oldest one where there are too many. What is older than all of
@@ -378,7 +403,7 @@ impl Bft {
     fn last_round(&self) -> Option<u32> {
         let reached = self.rounds.reached();
         let takes_part =
-            |seat: &&Seat| contains(&self.office.validators, &seat.machine.me()) && seat.silent_at != Some(self.next);
+            |seat: &&Seat| contains(&self.office.validators, &seat.machine.me()) && seat.may_speak(self.next);
         let own = match self.validator.as_ref().filter(takes_part) {
             Some(seat) => seat.machine.round_of(self.next)?,
             None => reached,
@@ -416,6 +441,22 @@ impl Bft {
 }
 
 impl Seat {
+    fn may_speak(&self, height: Height) -> bool {
+        !self.is_doubled && self.silent_at != Some(height)
+    }
+
+    /// Whether it may speak at `next`, and knows what it has said there.
+    fn remembers(&self, next: Height) -> bool {
+        self.may_speak(next) && !self.is_journal_damaged
+    }
+
+    /// Whether it has said this itself, as it knows from its journal before it has begun the height.
+    fn has_said(&self, statement: &Statement) -> bool {
+        let me = self.machine.me();
+        let is_it = |entry: &Entry| matches!(&entry.record, Record::Said(signed) if signed.validator == me && signed.statement == *statement);
+        self.machine.has_said(statement) || self.journal.iter().any(is_it)
+    }
+
     /// Leaves the height under way, and what was held for it: the chain has moved on.
     fn leave(&mut self, next: Height) {
         self.machine.leave();
@@ -434,8 +475,7 @@ impl Seat {
 
     fn hear(&mut self, now: Millis, height: Height, message: Message) {
         if !self.machine.is_at(height) {
-            let may_begin = self.silent_at != Some(height);
-            if may_begin
+            if self.may_speak(height)
                 && self.held.len() < MAX_FUTURE_MESSAGES
                 && !matches!(message, Message::Polka(_) | Message::Round { .. })
             {
@@ -467,6 +507,9 @@ impl Seat {
         if std::mem::take(&mut self.is_journal_damaged) {
             self.silent_at = Some(next);
             self.machine.stay_silent(next, "bft-journal-damaged");
+        }
+        if self.is_doubled {
+            return self.machine.stay_silent(next, DOUBLED);
         }
         if self.silent_at == Some(next) {
             // However often the height is begun. The next one is a clean one.

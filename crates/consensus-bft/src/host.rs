@@ -140,6 +140,12 @@ impl Machine {
         self.host.me
     }
 
+    /// Whether this validator has said this at the height that was begun last.
+    pub(crate) fn has_said(&self, statement: &Statement) -> bool {
+        self.host.height == statement.height
+            && self.host.signed.get(&(statement.round, statement.claim.kind())) == Some(statement)
+    }
+
     /// Whether `height` is under way.
     pub(crate) fn is_at(&self, height: Height) -> bool {
         self.state.is_some() && self.host.height == height

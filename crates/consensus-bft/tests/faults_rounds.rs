@@ -200,7 +200,7 @@ fn goes_on(life: &mut Life) {
     assert!(says(life, FAR + 1, Claim::Prevote(None)));
 }
 
-/// Two others are locked on a block, and the third is gone. One of them proposes it again, and says the certificate of its quorum to its own
+/// Two others are locked on a block, and the third will not vote for it again. One of them proposes it again, and says the certificate of its quorum to its own
 /// peers. Nobody says the prevotes themselves again, so whoever missed them and hears of the others through a follower only needs them from
 /// there: without it there would never be another quorum at this height.
 #[test]
@@ -214,7 +214,7 @@ fn the_quorum_of_a_past_round_reaches_who_is_connected_through_others() {
         .iter()
         .any(|signed| signed.statement.claim == Claim::Precommit(Some(choice(1)))))));
     let before = locked.done.len();
-    [ME, FIRST].into_iter().for_each(|number| vote(&mut locked, number, 1, Claim::Prevote(None)));
+    [FIRST, LIAR].into_iter().for_each(|number| vote(&mut locked, number, 1, Claim::Prevote(None)));
 
     let (mut between, mut late) = (Life::follow(), begin(&[]));
     (1..3).for_each(|number| vote(&mut late, number, 1, Claim::Prevote(None)));
@@ -229,6 +229,41 @@ fn the_quorum_of_a_past_round_reaches_who_is_connected_through_others() {
         }
     }
     assert!(says(&late, 1, Claim::Prevote(Some(choice(1)))));
+}
+
+/// Two processes have one key, by mistake. The one that hears the other say what it has not said itself is silent from then on, and says why.
+#[test]
+fn who_hears_its_own_key_say_something_new_says_nothing_more() {
+    let (mut one, mut other) = (begin(&[]), begin(&[]));
+    propose(&mut one, FIRST, 0, 1);
+    let sent: Vec<Vec<u8>> = one
+        .done
+        .iter()
+        .filter_map(|action| match action {
+            Action::Broadcast(bytes) => Some(bytes.clone()),
+            _ => None,
+        })
+        .collect();
+    assert!(says(&one, 0, Claim::Prevote(Some(choice(1)))));
+    for bytes in &sent {
+        hear(&mut one, bytes.clone());
+        hear(&mut other, bytes.clone());
+    }
+    let reasons = |life: &Life| {
+        life.done.iter().filter(|action| matches!(action, Action::Silent { reason: "bft-key-elsewhere", .. })).count()
+    };
+    for life in [&mut one, &mut other] {
+        (2..4).for_each(|number| vote(life, number, 0, Claim::Prevote(None)));
+        life.meet(Event::Wait(ROUND_MILLIS));
+    }
+    assert_eq!((reasons(&one), reasons(&other)), (0, 1));
+    assert!(says(&one, 0, Claim::Precommit(None)), "its own words are nothing new");
+    assert_eq!(said(&other), []);
+
+    // Over its journal it knows what it has said, before it has begun and after.
+    let mut again = begin(&journal_of(&one.done));
+    sent.into_iter().for_each(|bytes| hear(&mut again, bytes));
+    assert_eq!(reasons(&again), 0);
 }
 
 /// That validators 2 and 3 are in a far round, as another one says it that they have led there.

@@ -58,9 +58,11 @@ impl Tamper {
 
     /// What its node hears of `event`, if anything.
     pub(super) fn hears(&self, event: Event) -> Option<Event> {
-        match &self.miner {
-            Some(miner) => miner.hears(event),
-            None => Some(event),
+        match (&self.miner, &self.forger) {
+            (Some(miner), _) => miner.hears(event),
+            // Its engine is not to find out what was said in its name.
+            (None, Some(forger)) if forger.has_signed_part_of(&event) => None,
+            _ => Some(event),
         }
     }
 
@@ -187,6 +189,12 @@ impl Tamper {
 }
 
 impl Forger {
+    fn has_signed_part_of(&self, event: &Event) -> bool {
+        let Event::Received { frame, .. } = event else { return false };
+        let Ok(Message::Engine(bytes)) = Message::decode(frame) else { return false };
+        statements(&bytes).iter().any(|said| said.validator == self.key.public_key())
+    }
+
     /// The one statement that the message makes, if it is this validator's own.
     fn own(&self, message: &[u8]) -> Option<Signed> {
         match statements(message)[..] {

@@ -307,7 +307,8 @@ fn standing(view: &dyn StateView) -> Result<Standing, StoreError> {
     for seat in &council.seats {
         let name = match institution(view, &seat.institution)? {
             Some(Institution { name, retired_at: None, .. }) => name,
-            Some(Institution { name, .. }) => format!("{name} (dismissed: does not count)"),
+            Some(Institution { name, .. }) if seat.power == 0 => format!("{name} (dismissed: does not count)"),
+            Some(Institution { name, .. }) => format!("{name} (dismissed: stays until there is another)"),
             None => return Err(StoreError::Damaged { table: COUNCIL }),
         };
         let (institution, key) = (seat.institution.0.to_string(), seat.key.to_string());

@@ -139,6 +139,20 @@ fn who_can_not_sign_says_so() {
     assert_eq!(silences(engine.step(Millis(10_000), Input::Tick)), ["bft-signer"]);
 }
 
+#[test]
+fn what_stands_in_the_journal_is_known_before_its_height_is_begun() {
+    let (said, other) = (vote(0, 1, 0, Claim::Prevote(None)), vote(0, 1, 1, Claim::Prevote(None)));
+    let mut engine = Bft::validator(&genesis(), Box::new(secret(0))).unwrap();
+    let entry = Entry { height: Height(1), record: Record::Said(said) };
+    engine.step(Millis(0), Input::Journal(codec::encode(&entry)));
+    engine.step(Millis(0), Input::Tip { branch: &Branch(0), state: &MemoryStore::default() });
+    assert!(silences(hear(&mut engine, 0, said)).is_empty());
+    let forged = Signed { signature: Signature([0; 64]), ..other };
+    assert_eq!(hear(&mut engine, 0, forged)[0], Action::Blame { rule: FALSE_SIGNATURE });
+    assert_eq!(silences(hear(&mut engine, 0, other)), [DOUBLED]);
+    assert_eq!(silences(engine.step(Millis(0), Input::Tick)), [DOUBLED], "at every height");
+}
+
 fn silences(actions: Vec<Action>) -> Vec<&'static str> {
     let reason = |action| if let Action::Silent { height: Height(1), reason } = action { Some(reason) } else { None };
     actions.into_iter().filter_map(reason).collect()

@@ -424,7 +424,12 @@ impl World {
         match event {
             Event::Message { from, bytes } => {
                 self.nodes[node].known.insert((from, sha256(&bytes)));
-                self.step(node, EngineInput::Message(bytes));
+                // Who lies is not surprised at its own words.
+                let own = secret(self.nodes[node].key).public_key();
+                let is_honest = self.nodes[node].conduct == Conduct::Honest;
+                if is_honest || statements(&bytes).iter().all(|signed| signed.validator != own) {
+                    self.step(node, EngineInput::Message(bytes));
+                }
             }
             Event::Announce { from } => self.fetch(node, from),
             Event::Tick if self.nodes[node].wake_at.is_some_and(|at| at <= self.now) => {
