@@ -106,6 +106,12 @@ fn mistakes_are_told() {
     let refused = lab(&["--folder", &format!("{}/x", file.path().display()), "reversal"]);
     assert!(!refused.status.success());
     assert!(String::from_utf8_lossy(&refused.stderr).contains("can't be made"));
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("revocation.svg")).unwrap();
+    // A thousand seeds would take hours.
+    let refused = lab(&["--folder", folder.path().to_str().unwrap(), "revocation", "--seeds", "1000"]);
+    assert!(!refused.status.success());
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("revocation.svg can't be written"));
     assert!(!lab(&["reversal", "--races", "0"]).status.success());
     assert!(!lab(&["nothing"]).status.success());
 }

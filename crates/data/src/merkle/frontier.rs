@@ -6,7 +6,8 @@ use super::node_hash;
 use crate::{Hash, sha256};
 
 /// The roots of the perfect subtrees that make up a tree, largest first: all that is needed to append leaves and to
-/// say the root. Holds at most 64 hashes.
+/// say the root. Holds at most 64 hashes. It has no bytes of its own: whoever keeps the leaves appends their hashes again at the start, and
+/// compares the root with the one that was signed last.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Frontier {
     size: u64,

@@ -11,7 +11,12 @@ mod reversal;
 mod revocation;
 mod settling;
 
-use std::{error::Error, path::PathBuf, process::ExitCode};
+use std::{
+    error::Error,
+    fs::File,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 
@@ -85,6 +90,21 @@ enum Experiment {
     },
 }
 
+impl Experiment {
+    /// What its files are called.
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Reversal { .. } => "reversal",
+            Self::Forks { .. } => "forks",
+            Self::Retarget { .. } => "retarget",
+            Self::Incentive { .. } => "incentive",
+            Self::Finality { .. } => "finality",
+            Self::Throughput { .. } => "throughput",
+            Self::Revocation { .. } => "revocation",
+        }
+    }
+}
+
 fn main() -> ExitCode {
     match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -99,6 +119,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let Arguments { folder, seed, experiment } = arguments;
     std::fs::create_dir_all(folder).map_err(|error| format!("{} can't be made: {error}", folder.display()))?;
     let (folder, seed) = (folder.as_path(), *seed);
+    may_be_written(folder, experiment.name())?;
     match *experiment {
         Experiment::Reversal { races } => reversal::run(folder, seed, races),
         Experiment::Forks { blocks } => forks::run(folder, seed, blocks),
@@ -108,4 +129,14 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         Experiment::Throughput { ref loads, seconds } => settling::throughput(folder, seed, loads, seconds),
         Experiment::Revocation { seeds, minutes } => revocation::run(folder, seed, seeds, minutes),
     }
+}
+
+/// Some experiments take hours: that nobody can write down what they find is told before.
+fn may_be_written(folder: &Path, name: &str) -> Result<(), String> {
+    for kind in ["csv", "svg"] {
+        let file = folder.join(name).with_extension(kind);
+        let opened = File::options().append(true).create(true).open(&file);
+        opened.map_err(|error| format!("{} can't be written: {error}", file.display()))?;
+    }
+    Ok(())
 }
