@@ -102,6 +102,8 @@ pub(crate) enum ComposeError {
 /// A running node.
 pub(crate) struct Site {
     pub(crate) node: Node,
+    /// The node's.
+    pub(crate) gateway: Gateway,
     pub(crate) rules: Rules,
     /// Where it accepts connections.
     pub(crate) address: SocketAddr,
@@ -317,7 +319,7 @@ pub(crate) fn start(folder: &Folder, config: &Config, makes_blocks: bool) -> Res
         .verifier(verifier())
         .listen(Address(address.to_string()))
         .peers(config.connect.iter().map(|peer| Address(peer.to_string())).collect())
-        .service(Box::new(gateway));
+        .service(Box::new(gateway.clone()));
     let builder = match config.checkpoint {
         Some(checkpoint) => builder.checkpoint(checkpoint.0),
         None => builder,
@@ -331,7 +333,7 @@ pub(crate) fn start(folder: &Folder, config: &Config, makes_blocks: bool) -> Res
     } else {
         builder
     };
-    Ok(Site { node: builder.start()?, rules, address, payout })
+    Ok(Site { node: builder.start()?, gateway, rules, address, payout })
 }
 
 /// The chain as a node left it that does not run. One that never ran has no store, and looking at it makes none.

@@ -140,7 +140,7 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Signer(#[from] SignerError),
     /// Only a running node can send something.
-    #[error("no node runs on {}, and only a running one can send this", .0.display())]
+    #[error("no node runs on {}, and only a running one can do this", .0.display())]
     NoNode(PathBuf),
     /// The counter can't be opened.
     #[error("the node can't take orders")]

@@ -68,6 +68,8 @@ enum Command {
     Withdraw,
     /// Where institutions decide: show their council, admit to it and remove from it.
     Council(commands::council::Options),
+    /// Let the gateway serve again that a deep reorganisation has stopped, once you have looked at what that undid.
+    Resume,
     /// Write, read and run spending conditions as text; needs no folder.
     Script(commands::script::Options),
     /// Measure how fast this machine hashes, searches, verifies and seals.
@@ -121,6 +123,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Unbond(options) => give(&folder, Order::Unbond(options), out),
         Command::Withdraw => give(&folder, Order::Withdraw, out),
         Command::Council(options) => commands::council::run(&folder, options, out),
+        Command::Resume => give(&folder, Order::Resume, out),
         Command::Script(options) => commands::script::run(&options, out),
         Command::Bench(options) => commands::bench::run(&options, out),
     }

@@ -2,6 +2,7 @@
 
 use health_chain::{
     application::{
+        gateway::Gateway,
         node::Node,
         wallet::{Spending, Wallet, WalletError},
     },
@@ -12,7 +13,7 @@ use health_chain::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    commands::{council, stake, wallet},
+    commands::{council, resume, stake, wallet},
     compose::{self, Rules},
     counter,
     failure::Failure,
@@ -29,6 +30,7 @@ pub(crate) enum Order {
     Withdraw,
     Validators(stake::Validators),
     Council(council::Order),
+    Resume,
 }
 
 /// What came of it.
@@ -49,7 +51,7 @@ pub(crate) struct Office<'a> {
 
 /// Who has the chain.
 enum Source<'a> {
-    Node(&'a Node),
+    Node(&'a Node, &'a Gateway),
     Store(Box<Chain>),
 }
 
@@ -66,8 +68,8 @@ pub(crate) fn give(folder: &Folder, order: Order) -> Result<Done, Failure> {
 
 impl<'a> Office<'a> {
     /// The office of a running node.
-    pub(crate) const fn of(folder: &'a Folder, rules: &'a Rules, node: &'a Node) -> Self {
-        Self { folder, rules, chain: Source::Node(node) }
+    pub(crate) const fn of(folder: &'a Folder, rules: &'a Rules, node: &'a Node, gateway: &'a Gateway) -> Self {
+        Self { folder, rules, chain: Source::Node(node, gateway) }
     }
 
     pub(crate) fn carry_out(&self, order: Order) -> Result<Done, Failure> {
@@ -79,6 +81,7 @@ impl<'a> Office<'a> {
             Order::Withdraw => stake::withdraw(self, &mut out)?,
             Order::Validators(options) => stake::validators(self, &options, &mut out)?,
             Order::Council(order) => paper = council::carry_out(self, order, &mut out)?,
+            Order::Resume => resume::carry_out(self, &mut out)?,
         }
         Ok(Done { printed: String::from_utf8_lossy(&out).into_owned(), paper })
     }
@@ -100,7 +103,7 @@ impl<'a> Office<'a> {
         look: impl FnOnce(&dyn StateView, &BlockContext) -> R + Send + 'static,
     ) -> Result<R, Failure> {
         match &self.chain {
-            Source::Node(node) => Ok(node.read(move |chain, _| look(chain.state(), &chain.next_context()))?),
+            Source::Node(node, _) => Ok(node.read(move |chain, _| look(chain.state(), &chain.next_context()))?),
             Source::Store(chain) => Ok(look(chain.state(), &chain.next_context())),
         }
     }
@@ -110,7 +113,7 @@ impl<'a> Office<'a> {
         &self,
         look: impl FnOnce(&dyn StateView, &BlockContext) -> R + Send + 'static,
     ) -> Result<R, Failure> {
-        let Source::Node(node) = &self.chain else { return self.look(look) };
+        let Source::Node(node, _) = &self.chain else { return self.look(look) };
         Ok(node.read(move |chain, pool| {
             let tip = TipState::of(chain);
             look(&pool.view(&tip), &tip.context)
@@ -153,7 +156,15 @@ impl<'a> Office<'a> {
     /// Sends a transaction.
     pub(crate) fn submit(&self, transaction: Transaction) -> Result<TxId, Failure> {
         match &self.chain {
-            Source::Node(node) => Ok(node.submit(transaction)?.map_err(Failure::NotTaken)?),
+            Source::Node(node, _) => Ok(node.submit(transaction)?.map_err(Failure::NotTaken)?),
+            Source::Store(_) => Err(Failure::NoNode(self.folder.path().into())),
+        }
+    }
+
+    /// The running node's gateway.
+    pub(crate) fn gateway(&self) -> Result<&Gateway, Failure> {
+        match &self.chain {
+            Source::Node(_, gateway) => Ok(gateway),
             Source::Store(_) => Err(Failure::NoNode(self.folder.path().into())),
         }
     }

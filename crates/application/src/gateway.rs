@@ -110,6 +110,11 @@ impl Gateway {
         self.desk().take_letters()
     }
 
+    /// Blocks that a reorganisation took away which was so deep that nobody is served until somebody clears it; 0 for none.
+    pub fn uncleared_reorganisation(&self) -> u32 {
+        self.desk().uncleared_reorganisation()
+    }
+
     /// Serves again after a deep reorganisation: somebody has looked at what it undid. Becomes durable with the next answer.
     pub fn clear_reorganisation(&self) {
         self.desk().clear_reorganisation();

@@ -8,7 +8,10 @@ use std::{
 
 use clap::Args;
 use health_chain::{
-    application::node::{Node, Stopped},
+    application::{
+        gateway::Gateway,
+        node::{Node, Stopped},
+    },
     data::Height,
 };
 use tracing::{info, warn};
@@ -51,7 +54,7 @@ pub(crate) fn run(folder: &Folder, options: Options) -> Result<(), Failure> {
     let status = site.node.status()?;
     info!(chain = %status.chain, height = status.height.0, tip = %status.tip, "chain opened");
     info!(node = %site.node.id(), address = %site.address, "accepting connections");
-    let (node, rules) = (site.node, site.rules);
+    let (node, gateway, rules) = (site.node, site.gateway, site.rules);
     if options.mine {
         node.mine(site.payout)?;
     }
@@ -62,8 +65,8 @@ pub(crate) fn run(folder: &Folder, options: Options) -> Result<(), Failure> {
             Ok(_) | Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return Err(Stopped.into()),
         }
-        counter.serve(|order| Office::of(folder, &rules, &node).carry_out(order));
-        reporter.report(&node)?;
+        counter.serve(|order| Office::of(folder, &rules, &node, &gateway).carry_out(order));
+        reporter.report(&node, &gateway)?;
     }
     info!("stopping");
     drop(counter);
@@ -92,7 +95,7 @@ impl Reporter {
         }
     }
 
-    fn report(&mut self, node: &Node) -> Result<(), Stopped> {
+    fn report(&mut self, node: &Node, gateway: &Gateway) -> Result<(), Stopped> {
         let passed = self.last.elapsed();
         if self.every.is_zero() || passed < self.every {
             return Ok(());
@@ -117,6 +120,13 @@ impl Reporter {
         } else if status.height == self.height && status.best_header > status.height {
             let missing = status.best_header.0 - status.height.0;
             warn!(missing, "no block has been taken since the last status, though headers of more are known");
+        }
+        let blocks = gateway.uncleared_reorganisation();
+        if blocks > 0 {
+            warn!(
+                blocks,
+                "the gateway serves nobody since a reorganisation: look at what it undid, then `health-chain resume`"
+            );
         }
         (self.last, self.hashes, self.height) = (Instant::now(), status.hashes, status.height);
         Ok(())

@@ -159,6 +159,10 @@ impl Desk {
         self.letters.drain(..).collect()
     }
 
+    pub(super) const fn uncleared_reorganisation(&self) -> u32 {
+        self.uncleared
+    }
+
     pub(super) fn clear_reorganisation(&mut self) {
         self.uncleared = 0;
         self.clearing = true;
