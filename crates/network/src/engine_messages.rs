@@ -6,7 +6,8 @@
 //! enough, and who had to ask for one is brought the next ones again. So links that bring news carry messages and the others carry
 //! names, and nothing reaches fewer nodes for it (Plumtree: Leitão, Pereira, Rodrigues 2007).
 //!
-//! What is said again, a while later, is passed on anew as if nobody had it: a peer may have it and still have had no use for it then.
+//! What is said again, a while later, is passed on anew as if nobody had it: a peer may have it and still have had no use for it then. So
+//! whoever is only told its name asks for it once more, though it has it: else it would end there, and whoever is behind miss it.
 
 use alloc::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -208,7 +209,7 @@ impl EngineMessages {
         }
         for name in names {
             let link = self.links.get_mut(peer).expect("a key of the map");
-            if let Some(kept) = self.kept.get_mut(name) {
+            if let Some(kept) = self.kept.get_mut(name).filter(|kept| now < kept.again_at) {
                 kept.is_at(link, name);
             } else if !self.seen.contains(name) && link.has.len() < MAX_MISSING_ENGINE_MESSAGES_PER_PEER {
                 let (is_new, lapses) = (link.has.insert(*name), link.lapses);
@@ -469,6 +470,24 @@ mod tests {
         assert_eq!(messages.missing.len(), MAX_MISSING_ENGINE_MESSAGES_PER_PEER);
         messages.left(&peer("a"));
         messages.tick(NOW.saturating_add(ENGINE_GRACE_MILLIS));
+        assert!(messages.missing.is_empty());
+    }
+
+    #[test]
+    fn what_is_said_again_is_asked_for_where_only_its_name_comes() {
+        let mut messages = messages(&["a", "b"]);
+        messages.brought(NOW, &peer("a"), name(1));
+        messages.pass_on(NOW, name(1), b"vote");
+        let soon = NOW.saturating_add(ENGINE_AGAIN_MILLIS - 1);
+        messages.named(soon, &peer("a"), &[name(1)]);
+        assert!(messages.missing.is_empty(), "it is a copy that took another way");
+        let later = NOW.saturating_add(2 * ENGINE_AGAIN_MILLIS);
+        messages.named(later, &peer("a"), &[name(1)]);
+        let asked = later.saturating_add(ENGINE_GRACE_MILLIS);
+        assert!(messages.tick(asked).contains(&(peer("a"), Message::EngineWanted(vec![name(1)]))));
+        assert!(!messages.brought(asked, &peer("a"), name(1)));
+        assert_eq!(messages.pass_on(asked, name(1), b"vote"), [peer("b")]);
+        messages.named(asked, &peer("b"), &[name(1)]);
         assert!(messages.missing.is_empty());
     }
 
