@@ -11,7 +11,7 @@ use std::{
     io::{BufRead, BufReader, Write},
     path::Path,
     process::{Child, Command, Stdio},
-    sync::{Arc, Mutex, mpsc},
+    sync::{Arc, mpsc},
     thread,
     time::Duration,
 };
@@ -31,7 +31,7 @@ use health_chain::{
 const KILLS: u64 = 100;
 const FOLDER: &str = "HEALTH_CHAIN_KILL_FOLDER";
 const SEED: &str = "HEALTH_CHAIN_KILL_SEED";
-/// A chain starts anew after this many kills, so that replays stay short. The chains are worked on at the same time: half of it is waiting.
+/// The chain starts anew after this many kills, so that replays stay short.
 const KILLS_PER_CHAIN: u64 = 20;
 
 const TOKEN: TokenId = TokenId(1);
@@ -195,15 +195,39 @@ struct Counts {
 #[test]
 fn nothing_acknowledged_is_lost_to_sigkill() {
     let seed = 0x5eed_0000;
+    let mut random = Random(seed);
+    let mut counts = Counts::default();
     println!("seed {seed:#x}");
-    let counts = Mutex::default();
-    thread::scope(|scope| {
-        for first in (0..KILLS).step_by(KILLS_PER_CHAIN as usize) {
-            let counts = &counts;
-            scope.spawn(move || kill_over_and_over(seed + first, counts));
+    for round in 0..KILLS / KILLS_PER_CHAIN {
+        let folder = tempfile::tempdir().unwrap();
+        for kill in 0..KILLS_PER_CHAIN {
+            let mut acknowledged = Vec::new();
+            let victim = Victim::start(folder.path(), seed + round * KILLS_PER_CHAIN + kill + 1);
+            match kill % 10 {
+                // A tenth while the chain is being opened.
+                9 => {
+                    victim.wait_for("opening", &mut acknowledged);
+                    counts.while_opening += 1;
+                    thread::sleep(Duration::from_micros(random.below(15_000)));
+                }
+                // A third and more in the middle of a reorganisation.
+                1 | 3 | 5 | 7 => {
+                    for _ in 0..=random.below(3) {
+                        victim.wait_for("reorganising", &mut acknowledged);
+                    }
+                    counts.while_reorganising += 1;
+                    thread::sleep(Duration::from_micros(random.below(3_000)));
+                }
+                _ => {
+                    victim.wait_for("open", &mut acknowledged);
+                    thread::sleep(Duration::from_micros(random.below(200_000)));
+                }
+            }
+            victim.kill(&mut acknowledged);
+            counts.kills += 1;
+            check(folder.path(), &acknowledged, &mut counts);
         }
-    });
-    let counts = counts.into_inner().unwrap();
+    }
     println!(
         "{} kills: {} while opening, {} while reorganising, {} blocks acknowledged and found",
         counts.kills, counts.while_opening, counts.while_reorganising, counts.acknowledged
@@ -211,46 +235,6 @@ fn nothing_acknowledged_is_lost_to_sigkill() {
     assert_eq!(counts.kills, KILLS);
     assert!(counts.while_reorganising >= KILLS / 3 && counts.while_opening >= KILLS / 10);
     assert!(counts.acknowledged > KILLS, "the victims got some work done");
-}
-
-/// Kills the victims of one chain. Who has `counts` starts a victim, or opens a chain: a process that is just being started holds the locks of
-/// all stores that are open here.
-fn kill_over_and_over(seed: u64, counts: &Mutex<Counts>) {
-    let mut random = Random(seed);
-    let folder = tempfile::tempdir().unwrap();
-    for kill in 0..KILLS_PER_CHAIN {
-        let mut acknowledged = Vec::new();
-        let victim = {
-            let _alone = counts.lock().unwrap();
-            Victim::start(folder.path(), seed + kill + 1)
-        };
-        let while_doing = match kill % 10 {
-            // A tenth while the chain is being opened.
-            9 => {
-                victim.wait_for("opening", &mut acknowledged);
-                thread::sleep(Duration::from_micros(random.below(15_000)));
-                |counts: &mut Counts| counts.while_opening += 1
-            }
-            // A third and more in the middle of a reorganisation.
-            1 | 3 | 5 | 7 => {
-                for _ in 0..=random.below(3) {
-                    victim.wait_for("reorganising", &mut acknowledged);
-                }
-                thread::sleep(Duration::from_micros(random.below(3_000)));
-                |counts: &mut Counts| counts.while_reorganising += 1
-            }
-            _ => {
-                victim.wait_for("open", &mut acknowledged);
-                thread::sleep(Duration::from_micros(random.below(200_000)));
-                |_: &mut Counts| {}
-            }
-        };
-        victim.kill(&mut acknowledged);
-        let mut counts = counts.lock().unwrap();
-        while_doing(&mut counts);
-        counts.kills += 1;
-        check(folder.path(), &acknowledged, &mut counts);
-    }
 }
 
 fn check(folder: &Path, acknowledged: &[String], counts: &mut Counts) {
