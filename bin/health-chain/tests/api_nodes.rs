@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::fs;
+use std::{fs, thread, time::Duration};
 
 use common::{Home, fail, succeed, wait_until};
 
@@ -100,12 +100,25 @@ fn who_is_alone_is_told_so_and_why() {
     assert_eq!(stranger.interrupt().0.code(), Some(0));
 }
 
-/// That it stops, and goes on, is shown by the whole system's tests (`withdrawals`).
+/// Nobody is served after a reorganisation of more than twelve blocks until somebody has looked.
 #[test]
-fn a_gateway_that_serves_need_not_be_told_to_go_on() {
-    let home = Home::easy();
-    assert!(fail(&home.output(&["resume"])).contains("no node runs"));
-    let node = home.run(&[]);
-    assert!(succeed(&home.output(&["resume"])).contains("serves already"));
-    assert_eq!(node.interrupt().0.code(), Some(0));
+fn after_a_deep_reorganisation_somebody_has_to_say_that_the_gateway_may_go_on() {
+    let (shorter, longer) = (Home::easy(), Home::new());
+    succeed(&longer.init(&["--genesis", shorter.file("genesis.toml").to_str().unwrap()]));
+    succeed(&shorter.output(&["mine", "--blocks", "16"]));
+    // Blocks that pay nobody are the same wherever they are made, if they have the same time: that of the clock, or a second after genesis.
+    thread::sleep(Duration::from_millis(2_100));
+    succeed(&longer.output(&["mine", "--blocks", "18"]));
+    assert!(fail(&shorter.output(&["resume"])).contains("no node runs"));
+    let config = fs::read_to_string(shorter.file("config.toml")).unwrap();
+    fs::write(shorter.file("config.toml"), config.replace("status_seconds = 30", "status_seconds = 1")).unwrap();
+    let nodes = [longer.run(&[]), shorter.run(&["--connect", &longer.address.to_string()])];
+    wait_until("it has all blocks", || shorter.status()["height"] == 18);
+    wait_until("it says that it serves nobody", || nodes[1].has_said("the gateway serves nobody"));
+    let said = succeed(&shorter.output(&["resume"]));
+    assert!(said.contains("undid 16 blocks"), "{said}");
+    assert!(succeed(&shorter.output(&["resume"])).contains("serves already"));
+    for node in nodes {
+        assert_eq!(node.interrupt().0.code(), Some(0));
+    }
 }
