@@ -484,7 +484,8 @@ impl Shared {
     }
 }
 
-fn pair(one: NodeIndex, other: NodeIndex) -> (NodeIndex, NodeIndex) {
+/// How two nodes are named together: the lower index first.
+pub(super) fn pair(one: NodeIndex, other: NodeIndex) -> (NodeIndex, NodeIndex) {
     (one.min(other), one.max(other))
 }
 

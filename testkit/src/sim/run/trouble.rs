@@ -6,7 +6,7 @@ use super::Simulation;
 use crate::sim::{
     Violation,
     disk::JOURNAL,
-    fabric::{NodeIndex, Partition, Wake},
+    fabric::{NodeIndex, Partition, Wake, pair},
     fault::Fault,
     random::Random,
 };
@@ -98,7 +98,7 @@ impl Simulation<'_> {
 pub(super) fn firewalls(honest: usize, total: usize, random: &mut Random) -> BTreeSet<(NodeIndex, NodeIndex)> {
     let mut left: Vec<NodeIndex> = (0..honest).collect();
     let line: Vec<_> = (0..honest).map(|_| left.swap_remove(random.index(left.len()))).collect();
-    let mut open: BTreeSet<_> = line.windows(2).map(|two| (two[0].min(two[1]), two[0].max(two[1]))).collect();
+    let mut open: BTreeSet<_> = line.windows(2).map(|two| pair(two[0], two[1])).collect();
     for liar in honest..total {
         open.insert((2 * random.index(honest.div_ceil(2)), liar));
         open.insert((2 * random.index(honest / 2) + 1, liar));
