@@ -37,6 +37,8 @@ const LOCK_FILE: &str = "lock";
 const SLED_LOG_FILE: &str = "db";
 /// What sled calls its settings.
 const SLED_SETTINGS_FILE: &str = "conf";
+/// How sled names a summary of its log ("snapshot") until it is whole.
+const SLED_UNFINISHED_SUFFIX: &str = ".generating";
 /// sled's threads may hold its file for a moment after the last handle is gone.
 const RELEASE_ATTEMPTS: u32 = 100;
 const RELEASE_PAUSE: Duration = Duration::from_millis(20);
@@ -218,16 +220,19 @@ fn acknowledged(lock: &mut File) -> Result<u64, StoreError> {
     Ok(<[u8; 8]>::try_from(bytes).map_or(0, u64::from_le_bytes))
 }
 
-/// When sled makes a database it writes its settings in two steps, and takes them for corrupted where its process ended between
-/// the two. A database without a log holds nothing yet, so its settings may be written anew.
+/// Removes what a process was writing when it died and sled would take for corrupted: the settings of a database without a log,
+/// which holds nothing yet, and a summary that was to replace the one before, which is still there with the log behind it.
 fn forget_unfinished(folder: &Path) -> Result<(), StoreError> {
-    if fs::metadata(folder.join(SLED_LOG_FILE)).is_ok_and(|log| log.len() > 0) {
-        return Ok(());
+    let has_log = fs::metadata(folder.join(SLED_LOG_FILE)).is_ok_and(|log| log.len() > 0);
+    for entry in fs::read_dir(folder).map_err(backend)? {
+        let entry = entry.map_err(backend)?;
+        let name = entry.file_name();
+        let unfinished_summary = name.to_str().is_some_and(|name| name.ends_with(SLED_UNFINISHED_SUFFIX));
+        if unfinished_summary || (!has_log && name == SLED_SETTINGS_FILE) {
+            fs::remove_file(entry.path()).map_err(backend)?;
+        }
     }
-    match fs::remove_file(folder.join(SLED_SETTINGS_FILE)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(backend(error)),
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 /// Opens sled, which has a lock of its own and panics on some corrupted files.

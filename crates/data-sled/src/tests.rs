@@ -71,6 +71,27 @@ fn a_store_whose_making_was_cut_short_is_made_again() {
     assert!(refused > 0, "sled alone takes some of these for corrupted");
 }
 
+/// sled sums up its log whenever it is opened, in a new file that replaces the one before.
+#[test]
+fn a_store_whose_opening_was_cut_short_opens_with_all_it_has() {
+    let (folder, mut store) = filled(&[(b"key", Some(vec![7; 100]))]);
+    let summary = || files(folder.path()).find(|path| path.to_str().unwrap().contains("/snap.")).unwrap();
+    let unfinished = folder.path().join(format!("snap.{:016X}{SLED_UNFINISHED_SUFFIX}", u64::MAX));
+    let mut refused = 0;
+    for number in 1..=10 {
+        store.commit(&changes(&[(&[number], Some(vec![number]))])).unwrap();
+        drop(store);
+        drop(SledStore::open(folder.path()).unwrap());
+        let summary = fs::read(summary()).unwrap();
+        fs::write(&unfinished, &summary[..summary.len() * usize::from(number - 1) / 10]).unwrap();
+        refused += usize::from(sled::open(folder.path()).is_err());
+        store = SledStore::open(folder.path()).unwrap_or_else(|error| panic!("{number} tenths: {error}"));
+        assert_eq!(store.get(TABLE, b"key").unwrap(), Some(vec![7; 100]));
+        assert!((1..=number).all(|at| store.get(TABLE, &[at]).unwrap() == Some(vec![at])));
+    }
+    assert_eq!(refused, 10, "sled alone takes a summary that is not whole for a corrupted database");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
