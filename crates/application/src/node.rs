@@ -395,7 +395,8 @@ impl Node {
         self.call(move |core| look(&core.local.chain, &core.local.pool))
     }
 
-    /// Takes a transaction into the pool and tells the peers.
+    /// Takes a transaction into the pool and tells the peers. The pool lives in memory: who wants to be sure looks whether the transaction has
+    /// come onto the chain, and submits it again where the node has died before. What a gateway denies from then on is kept on its disk.
     ///
     /// # Errors
     /// Where the node has stopped; within, why the transaction was not taken.

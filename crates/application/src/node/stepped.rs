@@ -78,7 +78,8 @@ impl SteppedNode {
         events
     }
 
-    /// Takes a transaction into the pool and tells the peers.
+    /// Takes a transaction into the pool and tells the peers. The pool lives in memory: who wants to be sure looks whether the transaction has
+    /// come onto the chain, and submits it again where the node has died before. What a gateway denies from then on is kept on its disk.
     ///
     /// # Errors
     /// Why the transaction was not taken.

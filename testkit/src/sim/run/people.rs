@@ -42,10 +42,16 @@ enum About {
 
 impl Simulation<'_> {
     pub(super) fn patient(&mut self, index: usize) -> Result<(), Box<Violation>> {
-        let (rests, millis) = (self.has_rested(), self.millis());
-        let mean = if rests { self.options.act_millis.min(RESTING_MILLIS) } else { self.options.act_millis };
-        let next = self.random.exponential(mean as f64) as u64;
+        let millis = self.millis();
+        let until_rest = self.rests_at_millis().saturating_sub(millis);
+        let mut next = self.random.exponential(self.options.act_millis as f64) as u64;
+        // Who wanted to come later than that comes, too: a node that died since may have lost what she gave it.
+        if next >= until_rest {
+            let mean = self.options.act_millis.min(RESTING_MILLIS);
+            next = until_rest + self.random.exponential(mean as f64) as u64;
+        }
         self.after(next.max(1), Wake::Patient(index));
+        let rests = until_rest == 0;
         let patient = &mut self.patients[index];
         let home = patient.home;
         let Some(running) = &mut self.nodes[home] else { return Ok(()) };
@@ -185,8 +191,8 @@ impl Simulation<'_> {
         Ok(())
     }
 
-    /// Whether patients sign nothing new any more.
-    fn has_rested(&self) -> bool {
-        self.millis() > self.options.hostile_millis + self.options.healed_millis / ACTIVE_SHARE
+    /// When patients sign nothing new any more.
+    const fn rests_at_millis(&self) -> u64 {
+        self.options.hostile_millis + self.options.healed_millis / ACTIVE_SHARE
     }
 }
