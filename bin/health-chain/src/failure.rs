@@ -229,7 +229,7 @@ impl Failure {
             Self::File(FileError::Half { missing, .. }) => {
                 format!("put {} back, or name another folder with --dir; nothing was changed", missing.display())
             }
-            Self::File(FileError::Toml { .. }) => "correct the file at the line shown".into(),
+            Self::File(FileError::Toml { .. }) => "correct the file at the line named".into(),
             Self::AlreadyMade(path) => {
                 format!(
                     "start the node with: health-chain --dir {} run; or name another folder with --dir",

@@ -138,19 +138,20 @@ pub(crate) enum FileError {
         #[source]
         source: io::Error,
     },
-    /// The file does not read as what it should be.
-    #[error("{} is malformed", .path.display())]
-    Toml {
-        path: PathBuf,
-        #[source]
-        source: Box<toml::de::Error>,
-    },
+    /// The file does not read as what it should be. Its lines are not shown: whoever names the wrong file may have named one of secrets.
+    #[error("{} is malformed at line {line}, column {column}: {message}", .path.display())]
+    Toml { path: PathBuf, line: usize, column: usize, message: String },
 }
 
 /// Reads a TOML file.
 pub(crate) fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T, FileError> {
     let text = read(path)?;
-    toml::from_str(&text).map_err(|source| FileError::Toml { path: path.into(), source: Box::new(source) })
+    toml::from_str(&text).map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let last = before.rsplit('\n').next().unwrap_or_default();
+        let (line, column) = (before.matches('\n').count() + 1, last.chars().count() + 1);
+        FileError::Toml { path: path.into(), line, column, message: error.message().trim_end().replace('\n', "; ") }
+    })
 }
 
 /// Reads a text file.

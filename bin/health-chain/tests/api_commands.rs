@@ -156,6 +156,16 @@ fn one_node_makes_public_private_and_consortium_chains() {
 }
 
 #[test]
+fn a_file_of_secrets_named_by_mistake_is_not_shown() {
+    let (home, other) = (Home::easy(), Home::new());
+    let words = fs::read_to_string(home.file("words.secret")).unwrap();
+    let said = fail(&other.init(&["--genesis", home.file("words.secret").to_str().unwrap()]));
+    assert!(said.contains("words.secret is malformed at line 1"), "{said}");
+    let words: Vec<&str> = words.split_whitespace().collect();
+    assert!(words.windows(3).all(|three| !said.contains(&three.join(" "))), "{said}");
+}
+
+#[test]
 fn malformed_files_are_named_with_the_line() {
     let home = Home::easy();
     let config = fs::read_to_string(home.file("config.toml")).unwrap();
