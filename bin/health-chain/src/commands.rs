@@ -5,6 +5,7 @@ pub(crate) mod council;
 pub(crate) mod init;
 pub(crate) mod keys;
 pub(crate) mod mine;
+pub(crate) mod peers;
 pub(crate) mod resume;
 pub(crate) mod run;
 pub(crate) mod script;

@@ -54,6 +54,8 @@ enum Command {
     Mine(commands::mine::Options),
     /// Show where the chain stands: as a running node says, or as a stopped one left it.
     Status(commands::status::Options),
+    /// Show the nodes that the running one is connected with.
+    Peers(commands::peers::Options),
     /// Make or show keys.
     Keys(commands::keys::Options),
     /// Receive, send and mint coins.
@@ -116,6 +118,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Run(options) => commands::run::run(&folder, options),
         Command::Mine(options) => commands::mine::run(&folder, &options, out),
         Command::Status(options) => commands::status::run(&folder, &options, out),
+        Command::Peers(options) => give(&folder, Order::Peers(options), out),
         Command::Keys(options) => commands::keys::run(&folder, &options, out),
         Command::Wallet(options) => give(&folder, Order::Wallet(options.command), out),
         Command::Validators(options) => give(&folder, Order::Validators(options), out),

@@ -3,7 +3,7 @@
 use health_chain::{
     application::{
         gateway::Gateway,
-        node::Node,
+        node::{Node, Status},
         wallet::{Spending, Wallet, WalletError},
     },
     consensus::{Chain, ports::BlockContext},
@@ -13,7 +13,7 @@ use health_chain::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    commands::{council, resume, stake, wallet},
+    commands::{council, peers, resume, stake, wallet},
     compose::{self, Rules},
     counter,
     failure::Failure,
@@ -24,6 +24,7 @@ use crate::{
 /// What is to be done.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum Order {
+    Peers(peers::Options),
     Wallet(wallet::Command),
     Bond(stake::Bond),
     Unbond(stake::Unbond),
@@ -75,6 +76,7 @@ impl<'a> Office<'a> {
     pub(crate) fn carry_out(&self, order: Order) -> Result<Done, Failure> {
         let (mut out, mut paper) = (Vec::new(), None);
         match order {
+            Order::Peers(options) => peers::carry_out(self, &options, &mut out)?,
             Order::Wallet(command) => wallet::carry_out(self, command, &mut out)?,
             Order::Bond(bond) => stake::bond(self, bond, &mut out)?,
             Order::Unbond(unbond) => stake::unbond(self, unbond, &mut out)?,
@@ -157,6 +159,14 @@ impl<'a> Office<'a> {
     pub(crate) fn submit(&self, transaction: Transaction) -> Result<TxId, Failure> {
         match &self.chain {
             Source::Node(node, _) => Ok(node.submit(transaction)?.map_err(Failure::NotTaken)?),
+            Source::Store(_) => Err(Failure::NoNode(self.folder.path().into())),
+        }
+    }
+
+    /// Where the running node stands.
+    pub(crate) fn status(&self) -> Result<Status, Failure> {
+        match &self.chain {
+            Source::Node(node, _) => Ok(node.status()?),
             Source::Store(_) => Err(Failure::NoNode(self.folder.path().into())),
         }
     }

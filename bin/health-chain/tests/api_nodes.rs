@@ -52,9 +52,22 @@ fn a_node_joins_with_the_genesis_document_and_comes_to_the_same_tip() {
     let nodes = [first.run(&[]), second.run(&[])];
     wait_until("the second has all blocks", || second.status()["height"] == 5);
     assert_eq!(second.status()["source"], "node");
+
+    let peers = |home: &Home| {
+        let said = succeed(&home.output(&["peers", "--json"]));
+        serde_json::from_str::<serde_json::Value>(&said).unwrap()["peers"].take()
+    };
+    let (of_first, of_second) = (peers(&first), peers(&second));
+    assert_eq!(of_first.as_array().unwrap().len(), 1);
+    assert_eq!(of_first[0]["dialled"], "by-the-peer");
+    assert_eq!(of_second[0]["address"], first.address.to_string());
+    let keys = succeed(&second.output(&["keys", "show"]));
+    assert!(keys.contains(of_first[0]["id"].as_str().unwrap()), "{keys}");
+    assert!(succeed(&first.output(&["peers"])).starts_with("1 connected, 0 banned\n"));
     for node in nodes {
         assert_eq!(node.interrupt().0.code(), Some(0));
     }
+    assert!(fail(&first.output(&["peers"])).contains("no node runs"));
     let (first, second) = (first.status(), second.status());
     assert_eq!(first["source"], "store");
     for what in ["chain", "tip", "height", "state_hash", "supply"] {
