@@ -158,3 +158,28 @@ fn one_peer_leaves_place_for_the_letters_of_others() {
     assert_eq!(world.gateway.take_letters().len(), MAX_PEER_LETTERS + 1);
     assert_eq!(world.ask("flood", &letter), Response::Taken, "they have been read");
 }
+
+#[test]
+fn a_letter_that_was_taken_is_handed_out_though_the_gateway_has_died() {
+    let mut world = World::new();
+    let letter = |number: u8| Request::Letter(vec![number; 100]);
+    let read = |world: &World| -> Vec<u8> {
+        let letters = world.gateway.take_letters();
+        letters.iter().for_each(|(sender, _)| assert_eq!(*sender, PeerId(sha256(b"peer"))));
+        letters.into_iter().map(|(_, letter)| letter[0]).collect()
+    };
+    for number in [1, 2] {
+        assert_eq!(world.ask("peer", &letter(number)), Response::Taken);
+    }
+    world.gateway = gateway(&mut world.chain);
+    assert_eq!(world.ask("peer", &letter(3)), Response::Taken);
+    assert_eq!(read(&world), [1, 2, 3]);
+    assert_eq!(read(&world), []);
+
+    // It has given no answer since.
+    world.gateway = gateway(&mut world.chain);
+    assert_eq!(read(&world), [1, 2, 3]);
+    assert_eq!(world.ask("peer", &letter(4)), Response::Taken);
+    world.gateway = gateway(&mut world.chain);
+    assert_eq!(read(&world), [4]);
+}

@@ -6,6 +6,7 @@
 mod client;
 mod desk;
 mod exchange;
+mod mailbox;
 mod rate;
 
 use std::{
@@ -105,7 +106,8 @@ impl Gateway {
         Ok(hash)
     }
 
-    /// Letters that have arrived since this was last asked, oldest first, each with its sender.
+    /// Letters that have arrived since this was last asked, oldest first, each with its sender. What has been handed out is forgotten durably
+    /// with the next answer that the gateway gives: where it dies before, it hands the same letters out again.
     pub fn take_letters(&self) -> Vec<(PeerId, Vec<u8>)> {
         self.desk().take_letters()
     }

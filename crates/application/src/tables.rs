@@ -7,6 +7,8 @@ pub const AUDIT_EVENTS: Table = Table(40);
 /// Node-local: object id and index of each event (40 bytes), with nothing under them.
 pub const AUDIT_BY_OBJECT: Table = Table(41);
 
+/// Node-local: letters to the node's owner, by the order of arrival (8 bytes, big-endian): the sender's id (32 bytes), then the letter.
+pub const LETTERS: Table = Table(38);
 /// Node-local: the hash of each object's last receipt, by object id.
 pub const AUDIT_RECEIPTS: Table = Table(37);
 

@@ -1,6 +1,6 @@
 //! The gateway's own state, and how it answers.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use health_chain_consensus::Chain;
 use health_chain_data::{
@@ -9,7 +9,7 @@ use health_chain_data::{
 };
 use health_chain_network::PeerId;
 
-use super::{About, GatewayParts, Opened, Request, Response, message_name, rate::Rate, wrap_name};
+use super::{About, GatewayParts, Opened, Request, Response, mailbox::Mailbox, message_name, rate::Rate, wrap_name};
 use crate::{
     audit::{Access as AuditedAccess, AuditEvent, AuditLog, Checkpoint, Growth, Outcome, ReadReceipt, ReceiptTerms},
     authorize::{
@@ -17,9 +17,9 @@ use crate::{
         Snapshot, authorize, reauthorize,
     },
     limits::{
-        MAX_ANSWERED_ENTRIES, MAX_LETTER_BYTES, MAX_LETTERS, MAX_PEER_LETTERS, MAX_PEER_SESSIONS,
-        MAX_PEER_WRITTEN_DENIALS, MAX_REQUESTER_PERMITS, MAX_REQUESTER_SESSIONS, MAX_SESSIONS, MAX_UNCHECKED_BYTES,
-        MAX_UNCHECKED_MILLIS, MAX_WRITTEN_DENIALS, PIECE_BYTES, SESSION_MILLIS,
+        MAX_ANSWERED_ENTRIES, MAX_LETTER_BYTES, MAX_PEER_SESSIONS, MAX_PEER_WRITTEN_DENIALS, MAX_REQUESTER_PERMITS,
+        MAX_REQUESTER_SESSIONS, MAX_SESSIONS, MAX_UNCHECKED_BYTES, MAX_UNCHECKED_MILLIS, MAX_WRITTEN_DENIALS,
+        PIECE_BYTES, SESSION_MILLIS,
     },
     ports::{ObjectError, ObjectName},
     records::{GatewayId, Permissions},
@@ -48,7 +48,7 @@ pub(super) struct Desk {
     /// The clearing has not been written yet.
     clearing: bool,
     sessions: BTreeMap<Hash, Session>,
-    letters: VecDeque<(PeerId, Vec<u8>)>,
+    letters: Mailbox,
 }
 
 /// Leave to read one object on one connection.
@@ -121,7 +121,7 @@ impl Desk {
             uncleared: 0,
             clearing: false,
             sessions: BTreeMap::new(),
-            letters: VecDeque::new(),
+            letters: Mailbox::default(),
         }
     }
 
@@ -135,6 +135,7 @@ impl Desk {
         self.uncleared = u32::try_from(number(REORGANISATION_KEY)?).unwrap_or(u32::MAX);
         self.denials = DenySet::load(view)?;
         self.audit = AuditLog::load(view)?;
+        self.letters = Mailbox::load(view)?;
         // Nothing was permitted after the high-water mark, so no request dated later can have been answered.
         self.seen = SeenRequests::new(self.high_water.timestamp());
         // The process may have died after the tip had moved, and before this was told of it.
@@ -156,7 +157,7 @@ impl Desk {
     }
 
     pub(super) fn take_letters(&mut self) -> Vec<(PeerId, Vec<u8>)> {
-        self.letters.drain(..).collect()
+        self.letters.hand_out()
     }
 
     pub(super) const fn uncleared_reorganisation(&self) -> u32 {
@@ -242,7 +243,7 @@ impl Desk {
         let answer = self.keep_up(now, chain).and_then(|()| match request {
             Request::About => self.about(now, chain, waiting),
             Request::Collect { message, offset } => self.piece(&message_name(&message), offset),
-            Request::Letter(letter) => self.take_letter(peer, letter),
+            Request::Letter(letter) => self.take_letter(chain, peer, letter),
             Request::Open(request) => self.open(now, chain, peer, &request),
             Request::Read { session, offset } => self.read(now, chain, peer, &session, offset),
             Request::Confirm { session, terms, signature } => self.confirm(chain, peer, &session, terms, signature),
@@ -261,6 +262,7 @@ impl Desk {
             chain.put_local(&number(REORGANISATION_KEY, 0))?;
             self.clearing = false;
         }
+        self.letters.forget_read(|changes| chain.put_local(changes))?;
         Ok(())
     }
 
@@ -288,16 +290,15 @@ impl Desk {
         Ok(Response::Piece { length, bytes: objects.get(name, offset..end)? })
     }
 
-    fn take_letter(&mut self, peer: &PeerId, letter: Vec<u8>) -> Result<Response, Refusal> {
+    fn take_letter(&mut self, chain: &mut Chain, peer: &PeerId, letter: Vec<u8>) -> Result<Response, Refusal> {
         if letter.len() > MAX_LETTER_BYTES {
             let reason = format!("{} bytes, where a letter has at most {MAX_LETTER_BYTES}", letter.len());
             return Err(Refusal::new("letter-too-long", reason));
         }
-        let of_peer = self.letters.iter().filter(|(sender, _)| sender == peer).count();
-        if self.letters.len() >= MAX_LETTERS || of_peer >= MAX_PEER_LETTERS {
+        if !self.letters.has_room(peer) {
             return Err(Refusal::new("letters-full", "too many letters have not been read"));
         }
-        self.letters.push_back((*peer, letter));
+        self.letters.take_in(*peer, letter, |changes| chain.put_local(changes))?;
         Ok(Response::Taken)
     }
 
