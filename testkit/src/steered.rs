@@ -1,5 +1,7 @@
 //! An engine that somebody stands beside: for bugs, liars and strategies that go through the engine's seam.
 
+use std::fmt;
+
 use health_chain::{
     consensus::{
         Founding, Validator, Weight,
@@ -15,6 +17,12 @@ pub type Steer = Box<dyn FnMut(&mut dyn Engine, Millis, Input<'_>) -> Vec<Action
 pub struct SteeredEngine {
     engine: Box<dyn Engine>,
     steer: Steer,
+}
+
+impl fmt::Debug for SteeredEngine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SteeredEngine").field("engine", &self.engine.name()).finish_non_exhaustive()
+    }
 }
 
 impl SteeredEngine {

@@ -137,6 +137,7 @@ impl Attestation {
 }
 
 /// Attestations that are issued together: their tree hash goes on the chain, and each comes with its proof.
+#[derive(Debug)]
 pub struct Batch {
     attestations: Vec<Attestation>,
     tree: Tree,

@@ -105,6 +105,15 @@ pub struct SealedDocument {
     pub secrets: WrappedSecrets,
 }
 
+impl fmt::Debug for SealedDocument {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SealedDocument")
+            .field("bytes", &self.object.len())
+            .field("ct_root", &self.ct_root)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Document {
     /// SHA-256 of the document.
     pub fn digest(&self) -> Hash {

@@ -10,7 +10,7 @@ mod mailbox;
 mod rate;
 
 use std::{
-    io,
+    fmt, io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -52,12 +52,27 @@ pub struct GatewayParts {
     pub entropy: Box<dyn Entropy + Send>,
 }
 
+impl fmt::Debug for GatewayParts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GatewayParts")
+            .field("key", &self.signer.public_key())
+            .field("rules", &self.rules)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A gateway. Clones are handles of the same one.
 #[derive(Clone)]
 pub struct Gateway {
     id: GatewayId,
     objects: Arc<dyn ObjectStore>,
     desk: Arc<Mutex<Desk>>,
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gateway").field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 impl Gateway {

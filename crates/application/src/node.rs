@@ -14,6 +14,7 @@ mod verifier;
 mod waiting;
 
 use std::{
+    fmt,
     sync::{Arc, mpsc},
     thread::{self, JoinHandle},
 };
@@ -63,6 +64,16 @@ pub struct NodeBuilder {
     listen: Option<Address>,
     clock: Clock,
     checkpoint: Option<Checkpoint>,
+}
+
+impl fmt::Debug for NodeBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodeBuilder")
+            .field("parts", &self.parts)
+            .field("peers", &self.peers)
+            .field("listen", &self.listen)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Takes the outcome of a search, on any thread.
@@ -345,6 +356,12 @@ pub struct Node {
     commands: mpsc::Sender<Command>,
     waker: Waker,
     thread: Option<JoinHandle<()>>,
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node").field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 impl Node {

@@ -12,7 +12,7 @@ pub use error::WalletError;
 pub use payment::Spending;
 pub use record::{OwnedRecord, Reader};
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt};
 
 use health_chain_data::{
     Hash, OutPoint, SecretKey,
@@ -35,6 +35,12 @@ pub struct Wallet {
     store: Box<dyn ChainStore>,
     /// Coins spent by transactions that this wallet has signed and not seen fail.
     reserved: BTreeSet<OutPoint>,
+}
+
+impl fmt::Debug for Wallet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wallet").field("identity", &self.identity.public_key()).finish_non_exhaustive()
+    }
 }
 
 /// A key of a numbered branch.

@@ -5,6 +5,7 @@ mod tests;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     sync::Arc,
 };
 
@@ -66,6 +67,16 @@ pub struct Bft {
     rounds: Rounds,
     accused: BTreeSet<PublicKey>,
     validator: Option<Seat>,
+}
+
+impl fmt::Debug for Bft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bft")
+            .field("chain", &self.chain)
+            .field("next", &self.next)
+            .field("is_validator", &self.validator.is_some())
+            .finish_non_exhaustive()
+    }
 }
 
 /// A validator's part.

@@ -17,6 +17,7 @@ use thiserror::Error;
 use crate::parameters::{ParametersError, PosParameters};
 
 /// The engine of a chain where stake decides.
+#[derive(Debug)]
 pub struct ProofOfStake(Bft);
 
 /// Why there is no engine.

@@ -2,6 +2,7 @@
 
 use std::{
     boxed::Box,
+    fmt,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -27,6 +28,12 @@ const ALL_NONCES: u64 = 1 << 32;
 pub struct Miner {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
+}
+
+impl fmt::Debug for Miner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Miner").field("threads", &self.threads.len()).finish_non_exhaustive()
+    }
 }
 
 struct Shared {

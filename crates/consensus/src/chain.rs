@@ -51,6 +51,12 @@ pub struct Parts {
     pub hasher: Arc<dyn BatchHasher>,
 }
 
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts").field("engine", &self.engine.name()).finish_non_exhaustive()
+    }
+}
+
 /// A chain.
 pub struct Chain {
     parts: Parts,

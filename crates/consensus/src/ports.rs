@@ -2,7 +2,7 @@
 //! what takes time or a CPU leaves the engine as an [`Action`] and comes back as an [`Input`].
 
 use alloc::{boxed::Box, vec::Vec};
-use core::error::Error as StdError;
+use core::{error::Error as StdError, fmt};
 
 use health_chain_data::{
     Amount, Block, BlockId, ChainId, Genesis, Header, Height, Kind, Millis, PublicKey, Timestamp, Transaction,
@@ -146,6 +146,30 @@ pub enum Input<'a> {
     /// Before any other input, once for each in order: what [`Action::Persist`] has kept since the last [`Action::Forget`]. What the
     /// engine answers to it is not carried out; [`Input::Tip`] follows.
     Journal(Vec<u8>),
+}
+
+impl fmt::Debug for Input<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tip { branch, .. } => f.debug_struct("Tip").field("height", &branch.height()).finish_non_exhaustive(),
+            Self::Candidate { header, .. } => {
+                f.debug_struct("Candidate").field("header", header).finish_non_exhaustive()
+            }
+            Self::Solved { task, nonce } => f.debug_struct("Solved").field("task", task).field("nonce", nonce).finish(),
+            Self::Exhausted { task } => f.debug_struct("Exhausted").field("task", task).finish(),
+            Self::Tick => f.write_str("Tick"),
+            Self::Proposal { block, .. } => {
+                f.debug_struct("Proposal").field("block", &block.id()).finish_non_exhaustive()
+            }
+            Self::Message { bytes, .. } => {
+                f.debug_struct("Message").field("bytes", &bytes.len()).finish_non_exhaustive()
+            }
+            Self::Judged { id, is_valid } => {
+                f.debug_struct("Judged").field("id", id).field("is_valid", is_valid).finish()
+            }
+            Self::Journal(entry) => f.debug_struct("Journal").field("bytes", &entry.len()).finish_non_exhaustive(),
+        }
+    }
 }
 
 /// What an engine wants done.

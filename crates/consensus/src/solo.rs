@@ -6,6 +6,7 @@
 //! candidate, sign it.
 
 use alloc::{boxed::Box, vec, vec::Vec};
+use core::fmt;
 
 use health_chain_data::{
     Hash, Header, Millis, PublicKey, Signature, codec::Wire, genesis::Parameters, keys::SignatureError, ports::Signer,
@@ -47,6 +48,15 @@ pub struct Solo {
     signer: Option<Box<dyn Signer>>,
     /// When the next block is to be made.
     due: Option<Millis>,
+}
+
+impl fmt::Debug for Solo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Solo")
+            .field("parameters", &self.parameters)
+            .field("is_authority", &self.signer.is_some())
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why a seal was refused.

@@ -8,7 +8,9 @@
 mod error;
 mod stages;
 
+use core::fmt;
 pub use error::{BlockError, HeaderError};
+
 use health_chain_data::{
     Amount, Block, ChainId, Header, Height, Millis,
     header::CERTIFIED_VERSION_BIT,
@@ -47,6 +49,12 @@ pub struct Rules<'a> {
     pub verifier: &'a dyn Verifier,
     /// Computes the root.
     pub hasher: &'a dyn BatchHasher,
+}
+
+impl fmt::Debug for Rules<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rules").field("chain", &self.chain).field("engine", &self.engine.name()).finish_non_exhaustive()
+    }
 }
 
 /// A block that keeps every rule on the state it was verified against, with what it changes there.

@@ -4,6 +4,7 @@
 //! values that those changes overwrite, so every table can be undone, whoever wrote it, without code of its own.
 
 use alloc::{collections::BTreeMap, vec::Vec};
+use core::fmt;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -101,6 +102,12 @@ impl Changes {
 pub struct Overlay<'a> {
     base: &'a dyn StateView,
     entries: Entries,
+}
+
+impl fmt::Debug for Overlay<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Overlay").field("changes", &self.entries.len()).finish_non_exhaustive()
+    }
 }
 
 impl<'a> Overlay<'a> {

@@ -10,6 +10,7 @@
 //! | else: verify the competitor, add it to the chain | [`MiningCycle::tip_changed`]; the own candidate is void |
 
 use alloc::{sync::Arc, vec::Vec};
+use core::fmt;
 
 use health_chain_consensus::{parameters::ConsensusParameters, ports::Action, verify::BLOCK_VERSION};
 use health_chain_data::{
@@ -25,7 +26,7 @@ use crate::{
 };
 
 /// How this node makes blocks.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Mining {
     /// What a block may hold, as the genesis document says.
     pub limits: ConsensusParameters,
@@ -41,6 +42,15 @@ pub struct MiningCycle {
     hasher: Arc<dyn BatchHasher>,
     candidate: Option<Candidate>,
     searching: bool,
+}
+
+impl fmt::Debug for MiningCycle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MiningCycle")
+            .field("mining", &self.mining)
+            .field("is_searching", &self.searching)
+            .finish_non_exhaustive()
+    }
 }
 
 struct Candidate {

@@ -20,7 +20,7 @@ use alloc::{
     sync::Arc,
     vec::Vec,
 };
-use core::cmp::Reverse;
+use core::{cmp::Reverse, fmt};
 
 use health_chain_consensus::ports::{ExecuteError, Executor};
 use health_chain_data::{
@@ -37,6 +37,7 @@ use layer::{Layer, Recorder};
 pub use policy::{FeeRate, MempoolPolicy};
 
 /// A transaction in the pool.
+#[derive(Debug)]
 pub struct Entry {
     transaction: Transaction,
     rate: FeeRate,
@@ -122,6 +123,15 @@ pub struct Mempool {
     layer: Layer,
     paid: Usage,
     protected: Usage,
+}
+
+impl fmt::Debug for Mempool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mempool")
+            .field("tip", &self.tip)
+            .field("transactions", &self.entries.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// A transaction on its way into the pool.

@@ -1,6 +1,7 @@
 //! What a block's maker may take, and the booking of it (paper 2.4).
 
 use alloc::{boxed::Box, sync::Arc, vec};
+use core::fmt;
 
 use health_chain_consensus::ports::{BlockContext, ExecuteError, Rejection, RewardRule};
 use health_chain_data::{
@@ -28,6 +29,12 @@ use crate::{
 pub struct Rewards {
     parameters: IncentiveParameters,
     spends: Arc<dyn SpendCheck>,
+}
+
+impl fmt::Debug for Rewards {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rewards").field("parameters", &self.parameters).finish_non_exhaustive()
+    }
 }
 
 /// The payload of a coinbase: the height makes its id unique (the reason for Bitcoin's BIP34).

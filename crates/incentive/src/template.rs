@@ -26,7 +26,7 @@ use crate::{
 const FRAME_BYTES: usize = MAX_HEADER_BYTES + 2 + 3;
 
 /// Who takes the reward of a block, by which rule.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub struct Payout<'a> {
     /// The chain's reward rule.
     pub rewards: &'a Rewards,

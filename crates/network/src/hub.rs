@@ -6,7 +6,7 @@ use alloc::{
     sync::Arc,
     vec::Vec,
 };
-use core::{mem, time::Duration};
+use core::{fmt, mem, time::Duration};
 
 use spin::Mutex;
 
@@ -21,10 +21,22 @@ pub struct MemoryHub {
     shared: Arc<Mutex<Shared>>,
 }
 
+impl fmt::Debug for MemoryHub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryHub").finish_non_exhaustive()
+    }
+}
+
 /// One node's end of a [`MemoryHub`].
 pub struct MemoryTransport {
     local: PeerId,
     shared: Arc<Mutex<Shared>>,
+}
+
+impl fmt::Debug for MemoryTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryTransport").field("local", &self.local).finish_non_exhaustive()
+    }
 }
 
 #[derive(Default)]

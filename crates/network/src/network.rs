@@ -7,7 +7,7 @@ use alloc::{
     string::String,
     vec::Vec,
 };
-use core::mem;
+use core::{fmt, mem};
 
 use health_chain_data::{BlockId, ChainId, Millis, TxId, sha256, tagged_hash};
 
@@ -50,6 +50,18 @@ pub struct Settings {
     pub entropy: [u8; 32],
 }
 
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("network", &self.network)
+            .field("genesis", &self.genesis)
+            .field("listen", &self.listen)
+            .field("peers", &self.peers)
+            .field("outbound_peers", &self.outbound_peers)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A node's side of the network: greets, relays, syncs, exchanges addresses and keeps count of who does what. Feed it with events
 /// and with [`Network::tick`] every [`TICK_MILLIS`](crate::limits::TICK_MILLIS), and do what it returns.
 pub struct Network {
@@ -67,6 +79,12 @@ pub struct Network {
     /// When the next one may be announced while bodies are missing.
     next_tip_at: Millis,
     actions: Vec<Action>,
+}
+
+impl fmt::Debug for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Network").field("peers", &self.peers()).field("bans", &self.bans()).finish_non_exhaustive()
+    }
 }
 
 impl Network {

@@ -79,6 +79,12 @@ pub struct OwnEngine {
     pub engine: Arc<MakeEngine>,
 }
 
+impl fmt::Debug for OwnEngine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OwnEngine").field("genesis_seal", &self.genesis_seal).finish_non_exhaustive()
+    }
+}
+
 /// Makes a node's engine.
 pub type MakeEngine = dyn Fn(usize, &Genesis) -> Box<dyn Engine> + Send + Sync;
 

@@ -1,5 +1,7 @@
 //! What a decision is made from.
 
+use std::fmt;
+
 use health_chain_consensus::ports::Finality;
 use health_chain_data::{ChainId, Height, Millis, Timestamp, ports::StateView};
 
@@ -23,6 +25,16 @@ pub struct Snapshot<'a> {
     pub state: &'a dyn StateView,
 }
 
+impl fmt::Debug for Snapshot<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot")
+            .field("chain", &self.chain)
+            .field("height", &self.height)
+            .field("uncleared_reorganisation", &self.uncleared_reorganisation)
+            .finish_non_exhaustive()
+    }
+}
+
 /// What the gateway is, and what it remembers.
 #[derive(Clone, Copy)]
 pub struct Gateway<'a> {
@@ -36,6 +48,12 @@ pub struct Gateway<'a> {
     pub seen: &'a SeenRequests,
     /// Its house's own rules.
     pub policy: &'a dyn AccessPolicy,
+}
+
+impl fmt::Debug for Gateway<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gateway").field("id", &self.id).field("rules", &self.rules).finish_non_exhaustive()
+    }
 }
 
 /// The time, as far as a gateway knows it.

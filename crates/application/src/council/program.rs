@@ -1,6 +1,6 @@
 //! The program of the council.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use health_chain_consensus::{
     ports::{BlockContext, EvidenceCheck, ExecuteError, Offence},
@@ -30,6 +30,12 @@ use crate::{
 pub struct CouncilProgram {
     parameters: CouncilParameters,
     evidence: Arc<dyn EvidenceCheck>,
+}
+
+impl fmt::Debug for CouncilProgram {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CouncilProgram").field("parameters", &self.parameters).finish_non_exhaustive()
+    }
 }
 
 impl CouncilProgram {

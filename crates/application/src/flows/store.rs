@@ -95,6 +95,15 @@ pub struct Destination<'a> {
     pub objects: &'a dyn ObjectStore,
 }
 
+impl fmt::Debug for Destination<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Destination")
+            .field("chain", &self.chain)
+            .field("gateway", &self.gateway)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Why a record was not stored.
 #[derive(Debug, Error)]
 #[non_exhaustive]

@@ -16,6 +16,7 @@ use crate::{
 };
 
 /// A gateway as seen from a node that is connected to it.
+#[derive(Debug)]
 pub struct GatewayClient<'a> {
     node: &'a Node,
     gateway: PeerId,

@@ -1,6 +1,9 @@
 //! A node without a thread: whoever holds it says when it has its turn, so that many of them run in one thread and in one order.
 
-use std::sync::{Arc, mpsc};
+use std::{
+    fmt,
+    sync::{Arc, mpsc},
+};
 
 use health_chain_consensus::{Accepted, Chain};
 use health_chain_data::{Block, Lock, Millis, Transaction, TxId};
@@ -20,6 +23,12 @@ pub struct SteppedNode {
     core: Core,
     /// Held so that the node does not take itself for abandoned; searchers report over clones.
     _commands: mpsc::Sender<Command>,
+}
+
+impl fmt::Debug for SteppedNode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SteppedNode").field("chain", &self.chain()).finish_non_exhaustive()
+    }
 }
 
 impl SteppedNode {

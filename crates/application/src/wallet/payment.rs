@@ -1,6 +1,9 @@
 //! Coins: finding, choosing and spending them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use health_chain_consensus::ports::BlockContext;
 use health_chain_data::{
@@ -24,6 +27,12 @@ pub struct Spending<'a> {
     pub context: &'a BlockContext,
     /// The fee. Nothing but a fee makes inputs for a transaction without outputs, and most kinds need some.
     pub fee: Amount,
+}
+
+impl fmt::Debug for Spending<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Spending").field("context", &self.context).field("fee", &self.fee).finish_non_exhaustive()
+    }
 }
 
 impl Wallet {

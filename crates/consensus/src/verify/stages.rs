@@ -19,6 +19,7 @@ use crate::{
 };
 
 /// The block's effects so far, not yet written anywhere.
+#[derive(Debug)]
 pub struct Executed<'a> {
     /// The state with the effects on top.
     pub state: Overlay<'a>,

@@ -1,6 +1,7 @@
 //! What a script asks about one input of this project's transactions.
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use health_chain_data::{Hash, Input, PublicKey, Signature, ports::SignatureClaim, tagged_hash};
 use health_chain_incentive::ports::Spend;
@@ -36,6 +37,12 @@ pub struct SpendSignatures<'a> {
     /// What spending signatures sign. There is one: the script code is the whole script, and a script hash checks no signature
     /// before its script does.
     message: Option<Hash>,
+}
+
+impl fmt::Debug for SpendSignatures<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SpendSignatures").field("claims", &self.claims.len()).finish_non_exhaustive()
+    }
 }
 
 impl<'a> SpendSignatures<'a> {

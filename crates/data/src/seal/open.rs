@@ -1,6 +1,7 @@
 //! Opening.
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use aead_stream::{StreamBE32, StreamPrimitive};
 use chacha20poly1305::ChaCha20Poly1305;
@@ -100,6 +101,12 @@ pub struct Opener {
     chunk: Zeroizing<Vec<u8>>,
     content: Content,
     failed: Option<OpenError>,
+}
+
+impl fmt::Debug for Opener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opener").field("failed", &self.failed).finish_non_exhaustive()
+    }
 }
 
 impl Opener {

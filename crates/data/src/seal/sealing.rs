@@ -1,7 +1,7 @@
 //! Sealing.
 
 use alloc::{sync::Arc, vec::Vec};
-use core::mem;
+use core::{fmt, mem};
 
 use aead_stream::{StreamBE32, StreamPrimitive};
 use chacha20poly1305::ChaCha20Poly1305;
@@ -100,6 +100,12 @@ pub struct Sealer {
     leaves: Frontier,
     hasher: Arc<dyn BatchHasher>,
     sealed_bytes: u64,
+}
+
+impl fmt::Debug for Sealer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sealer").field("announced", &self.announced).field("taken", &self.taken).finish_non_exhaustive()
+    }
 }
 
 impl Sealer {

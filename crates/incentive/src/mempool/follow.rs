@@ -1,6 +1,7 @@
 //! Following the chain: a pool belongs to one tip, and moves with it.
 
 use alloc::{collections::BTreeSet, vec::Vec};
+use core::fmt;
 
 use health_chain_consensus::{
     chain::{Chain, TipChange},
@@ -23,6 +24,12 @@ pub struct TipState<'a> {
     pub context: BlockContext,
     /// The state at the tip.
     pub state: &'a dyn StateView,
+}
+
+impl fmt::Debug for TipState<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TipState").field("id", &self.id).field("context", &self.context).finish_non_exhaustive()
+    }
 }
 
 impl<'a> TipState<'a> {

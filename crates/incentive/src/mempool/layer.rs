@@ -4,7 +4,7 @@ use alloc::{
     collections::{BTreeMap, BTreeSet},
     vec::Vec,
 };
-use core::cell::RefCell;
+use core::{cell::RefCell, fmt};
 
 use health_chain_data::{
     TxId,
@@ -61,6 +61,12 @@ impl Layer {
 pub struct PoolView<'a> {
     base: &'a dyn StateView,
     layer: &'a Layer,
+}
+
+impl fmt::Debug for PoolView<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PoolView").finish_non_exhaustive()
+    }
 }
 
 impl StateView for PoolView<'_> {
