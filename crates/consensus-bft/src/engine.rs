@@ -21,19 +21,20 @@ use health_chain_data::{
     Block, ChainId, Genesis, Hash, Header, Height, Millis, PublicKey,
     codec::{self, CodecError},
     genesis::GenesisError,
-    ports::{ScalarHasher, Signer, SingleVerifier, StateView, Verifier},
+    ports::{FalseClaim, ScalarHasher, SignatureClaim, Signer, SingleVerifier, StateView, Verifier},
     sha256,
 };
 use thiserror::Error;
 
 use crate::{
-    certificate::{Certificate, CertificateError},
+    certificate::{Certificate, CertificateError, is_quorum, total_power},
     context::proposer,
     evidence::Evidence,
     host::{FALSE_SIGNATURE, Machine, Office},
     journal::{Entry, Record},
     limits::{
-        MAX_FUTURE_HEIGHTS, MAX_FUTURE_MESSAGES, MAX_FUTURE_ROUNDS, MAX_PAST_HEIGHTS, MAX_ROUNDS_AHEAD, MAX_STATEMENTS,
+        MAX_FUTURE_HEIGHTS, MAX_FUTURE_MESSAGES, MAX_FUTURE_ROUNDS, MAX_PAST_HEIGHTS, MAX_POLKAS, MAX_ROUNDS_AHEAD,
+        MAX_STATEMENTS,
     },
     message::{self, Message, Votes, vote_message},
     parameters::{BftParameters, ParametersError},
@@ -64,6 +65,8 @@ pub struct Bft {
     statements: BTreeMap<Slot, Signed>,
     /// Hashes of the votes taken at this height, as they came: each comes from every peer, and to decode one costs many times as much.
     taken: BTreeSet<Hash>,
+    /// The message that carried a quorum's prevotes for one block first, by their round at this height.
+    polkas: BTreeMap<u32, Vec<u8>>,
     rounds: Rounds,
     accused: BTreeSet<PublicKey>,
     validator: Option<Seat>,
@@ -139,6 +142,7 @@ impl Bft {
             office: Office::default(),
             statements: BTreeMap::new(),
             taken: BTreeSet::new(),
+            polkas: BTreeMap::new(),
             rounds: Rounds::default(),
             accused: BTreeSet::new(),
             validator: None,
@@ -257,6 +261,7 @@ impl Bft {
             self.next = next;
             self.statements.retain(|(height, ..), _| height.saturating_add(MAX_PAST_HEIGHTS) >= next);
             self.taken.clear();
+            self.polkas.clear();
             self.rounds = Rounds::default();
             self.accused.clear();
             self.office = self.office_on(branch, state).unwrap_or_default();
@@ -289,7 +294,7 @@ impl Bft {
                     self.deliver(now, signed.statement.height, Message::Proposal(signed, block));
                 }
             }
-            Ok(certificate) => self.certificate(now, certificate, &mut actions),
+            Ok(certificate) => self.certificate(now, certificate, bytes, &mut actions),
             Err(_) => actions.push(Action::Blame { rule: "bft-message" }),
         }
         actions
@@ -319,9 +324,10 @@ impl Bft {
         }
     }
 
-    /// Takes what a certificate consists of, vote by vote, and then the whole. Certificates are not passed on, since whoever needs one is sent
-    /// one by each of its peers that has it. Their votes are: nobody says those of past rounds again to whoever has no such peer.
-    fn certificate(&mut self, now: Millis, certificate: Message, actions: &mut Vec<Action>) {
+    /// Takes what a certificate consists of, vote by vote, and then the whole. The votes are passed on: nobody says those of past rounds again.
+    /// Of certificates only those for a block are. Everybody makes his own of a round that ends, and of a vote that contradicts another one
+    /// the first counts; but for a block the second may have counted elsewhere, and whoever does not know of it would never follow.
+    fn certificate(&mut self, now: Millis, certificate: Message, bytes: Vec<u8>, actions: &mut Vec<Action>) {
         let (Message::Polka(Votes(votes)) | Message::Round { votes: Votes(votes), .. }) = &certificate else { return };
         for vote in votes {
             let bytes = vote_message(*vote);
@@ -335,7 +341,42 @@ impl Bft {
                 return;
             }
         }
+        if let Message::Polka(votes) = &certificate
+            && votes.polka().is_some()
+        {
+            match self.pass_on_polka(votes, bytes) {
+                Ok(bytes) => actions.extend(bytes.map(Action::Relay)),
+                Err(FalseClaim { .. }) => return actions.push(Action::Blame { rule: FALSE_SIGNATURE }),
+            }
+        }
         self.deliver(now, self.next, certificate);
+    }
+
+    /// What to pass on for a quorum's prevotes: the message that came first of this round, since others say no more. `None` where it is no
+    /// certificate, or of another height.
+    fn pass_on_polka(&mut self, Votes(votes): &Votes, bytes: Vec<u8>) -> Result<Option<Vec<u8>>, FalseClaim> {
+        let Some(Statement { height, round, .. }) = votes.first().map(|vote| vote.statement) else { return Ok(None) };
+        if height != self.next {
+            return Ok(None);
+        }
+        if let Some(first) = self.polkas.get(&round) {
+            return Ok(Some(first.clone()));
+        }
+        let validators = &self.office.validators;
+        let signers: BTreeSet<PublicKey> = votes.iter().map(|vote| vote.validator).collect();
+        let signed: Vec<&Validator> = validators.iter().filter(|one| signers.contains(&one.key)).collect();
+        let power = signed.iter().map(|one| u64::from(one.power)).sum();
+        // Each is a validator's, and no two are of one.
+        if signed.len() != votes.len() || !is_quorum(power, total_power(validators)) {
+            return Ok(None);
+        }
+        let claims: Vec<SignatureClaim> = votes.iter().map(|vote| vote.claim(self.chain)).collect();
+        self.verifier.verify(&claims)?;
+        if self.polkas.len() == MAX_POLKAS {
+            self.polkas.pop_first();
+        }
+        self.polkas.insert(round, bytes.clone());
+        Ok(Some(bytes))
     }
 
     /// Whether a statement is a validator's, timely, genuine and new. One that contradicts another is taken once, with an accusation; of

@@ -16,6 +16,8 @@ pub const MAX_FUTURE_MESSAGES: usize =
     3 * MAX_VALIDATORS * (MAX_FUTURE_HEIGHTS as usize + 1) * MAX_FUTURE_ROUNDS as usize;
 /// Signed statements remembered, the newest ones, so that none is relayed twice and two that conflict are noticed.
 pub const MAX_STATEMENTS: usize = 3 * MAX_VALIDATORS * 64;
+/// Rounds of one height whose prevotes of a quorum are remembered to be passed on, the latest ones.
+pub const MAX_POLKAS: usize = 64;
 /// Blocks remembered of one height, those of the latest rounds.
 pub const MAX_BLOCKS: usize = 64;
 /// The longest signed statement, in bytes: key, signature, height, round, claim with a block and its successors.

@@ -201,8 +201,9 @@ fn goes_on(life: &mut Life) {
 }
 
 /// Two others are locked on a block, and the third will not vote for it again. One of them proposes it again, and says the certificate of its quorum to its own
-/// peers. Nobody says the prevotes themselves again, so whoever missed them and hears of the others through a follower only needs them from
-/// there: without it there would never be another quorum at this height.
+/// peers. Nobody says the prevotes themselves again, so whoever missed them and hears of the others through one node only needs them from
+/// there: without it there would never be another quorum at this height. That node may be a follower, or a validator whose own prevote is
+/// among them and who has lost its journal; and the third may have heard one of the prevotes contradicted before.
 #[test]
 fn the_quorum_of_a_past_round_reaches_who_is_connected_through_others() {
     const LOCKED: usize = 2;
@@ -216,19 +217,25 @@ fn the_quorum_of_a_past_round_reaches_who_is_connected_through_others() {
     let before = locked.done.len();
     [FIRST, LIAR].into_iter().for_each(|number| vote(&mut locked, number, 1, Claim::Prevote(None)));
 
-    let (mut between, mut late) = (Life::follow(), begin(&[]));
-    (1..3).for_each(|number| vote(&mut late, number, 1, Claim::Prevote(None)));
-    for action in &locked.done[before..] {
-        if let Action::Broadcast(bytes) = action {
-            hear(&mut between, bytes.clone());
+    let silent = || Life::begin(FIRST, OWN_MARK, &[vec![9]]);
+    for (mut between, is_contradicted) in [(Life::follow(), false), (Life::follow(), true), (silent(), false)] {
+        let mut late = begin(&[]);
+        if is_contradicted {
+            vote(&mut late, LIAR, 0, Claim::Prevote(None));
         }
-    }
-    for action in &between.done {
-        if let Action::Relay(bytes) = action {
-            hear(&mut late, bytes.clone());
+        (1..3).for_each(|number| vote(&mut late, number, 1, Claim::Prevote(None)));
+        for action in &locked.done[before..] {
+            if let Action::Broadcast(bytes) = action {
+                hear(&mut between, bytes.clone());
+            }
         }
+        for action in &between.done {
+            if let Action::Relay(bytes) = action {
+                hear(&mut late, bytes.clone());
+            }
+        }
+        assert!(says(&late, 1, Claim::Prevote(Some(choice(1)))));
     }
-    assert!(says(&late, 1, Claim::Prevote(Some(choice(1)))));
 }
 
 /// Two processes have one key, by mistake. The one that hears the other say what it has not said itself is silent from then on, and says why.

@@ -213,5 +213,47 @@ fn what_contradicts_a_vote_inside_a_certificate_is_found() {
         _ => None,
     });
     assert_eq!(accused.collect::<Vec<_>>(), [secret(3).public_key()]);
-    assert_eq!(actions.iter().filter(|action| matches!(action, Action::Relay(_))).count(), 3);
+    // All but the first of its own, and the whole.
+    assert_eq!(actions.iter().filter(|action| matches!(action, Action::Relay(_))).count(), 4);
+}
+
+/// Of one that contradicts itself the first vote counts. Where that is the other one, the votes alone never make a quorum.
+#[test]
+fn the_quorum_for_a_block_is_passed_on_whole() {
+    let mut engine = Bft::follower(&genesis()).unwrap();
+    let block = Claim::Prevote(Some(Choice::from(health_chain_data::BlockId(Hash::ZERO))));
+    let polka = |round, numbers: &[u8]| numbers.iter().map(|number| vote(*number, 1, round, block)).collect();
+    let mut tell = |votes: Vec<Signed>| {
+        let bytes = codec::encode(&Message::Polka(Votes(votes)));
+        let input = Input::Message { bytes, branch: &Branch(0), state: &MemoryStore::default() };
+        let actions = engine.step(Millis(0), input);
+        let is_blamed = actions.iter().any(|action| matches!(action, Action::Blame { .. }));
+        let whole = |action| match action {
+            Action::Relay(bytes) => match codec::decode(&bytes) {
+                Ok(Message::Polka(Votes(votes))) => Some(votes),
+                _ => None,
+            },
+            _ => None,
+        };
+        (actions.into_iter().find_map(whole), is_blamed)
+    };
+    let first: Vec<Signed> = polka(0, &[1, 2, 3]);
+    for again in [&[1, 2, 3][..], &[0, 1, 2], &[1, 2, 3]] {
+        assert_eq!(tell(polka(0, again)), (Some(first.clone()), false), "others say no more");
+    }
+    assert_eq!(tell(polka(1, &[0, 2, 3])), (Some(polka(1, &[0, 2, 3])), false));
+
+    assert_eq!(tell(polka(2, &[1, 2])), (None, false), "too few");
+    assert_eq!(tell(polka(2, &[1, 2, 2])), (None, false), "too few, and one of them twice");
+    assert_eq!(
+        tell(polka(2, &[1, 2, 3, 9])),
+        (None, false),
+        "one of them is nobody's, so that no engine would take it"
+    );
+    // This one was heard to say something else before, so that its votes are looked at no more.
+    let nil = Claim::Prevote(None);
+    tell(vec![vote(3, 1, 2, nil)]);
+    let forged = Signed { signature: Signature([1; 64]), ..vote(3, 1, 2, block) };
+    assert_eq!(tell([polka(2, &[1, 2]), vec![forged]].concat()), (None, true));
+    assert_eq!(tell(polka(2, &[1, 2, 3])), (Some(polka(2, &[1, 2, 3])), false));
 }
