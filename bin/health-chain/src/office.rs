@@ -157,24 +157,23 @@ impl<'a> Office<'a> {
 
     /// Sends a transaction.
     pub(crate) fn submit(&self, transaction: Transaction) -> Result<TxId, Failure> {
-        match &self.chain {
-            Source::Node(node, _) => Ok(node.submit(transaction)?.map_err(Failure::NotTaken)?),
-            Source::Store(_) => Err(Failure::NoNode(self.folder.path().into())),
-        }
+        self.running()?.0.submit(transaction)?.map_err(Failure::NotTaken)
     }
 
     /// Where the running node stands.
     pub(crate) fn status(&self) -> Result<Status, Failure> {
-        match &self.chain {
-            Source::Node(node, _) => Ok(node.status()?),
-            Source::Store(_) => Err(Failure::NoNode(self.folder.path().into())),
-        }
+        Ok(self.running()?.0.status()?)
     }
 
     /// The running node's gateway.
     pub(crate) fn gateway(&self) -> Result<&Gateway, Failure> {
+        Ok(self.running()?.1)
+    }
+
+    /// The running node and its gateway, for what a stopped one can't do.
+    fn running(&self) -> Result<(&Node, &Gateway), Failure> {
         match &self.chain {
-            Source::Node(_, gateway) => Ok(gateway),
+            Source::Node(node, gateway) => Ok((*node, *gateway)),
             Source::Store(_) => Err(Failure::NoNode(self.folder.path().into())),
         }
     }

@@ -18,8 +18,7 @@ use health_chain_consensus::{
     verify::CERTIFIED_BLOCK_VERSION,
 };
 use health_chain_data::{
-    Block, ChainId, Genesis, Hash, Header, Height, Millis, PublicKey,
-    codec::{self, CodecError},
+    Block, ChainId, Genesis, Hash, Header, Height, Millis, PublicKey, codec,
     genesis::GenesisError,
     ports::{FalseClaim, ScalarHasher, SignatureClaim, Signer, SingleVerifier, StateView, Verifier},
     sha256,
@@ -27,24 +26,18 @@ use health_chain_data::{
 use thiserror::Error;
 
 use crate::{
-    certificate::{Certificate, CertificateError, is_quorum, total_power},
-    context::proposer,
+    certificate::{Certificate, CertificateError, is_quorum},
+    context::{number, proposer},
     evidence::Evidence,
     host::{FALSE_SIGNATURE, Machine, Office},
-    journal::{Entry, Record},
-    limits::{
-        MAX_FUTURE_HEIGHTS, MAX_FUTURE_MESSAGES, MAX_FUTURE_ROUNDS, MAX_PAST_HEIGHTS, MAX_POLKAS, MAX_ROUNDS_AHEAD,
-        MAX_STATEMENTS,
-    },
+    limits::{MAX_FUTURE_HEIGHTS, MAX_FUTURE_ROUNDS, MAX_PAST_HEIGHTS, MAX_POLKAS, MAX_ROUNDS_AHEAD, MAX_STATEMENTS},
     message::{self, Message, Votes, vote_message},
     parameters::{BftParameters, ParametersError},
     rounds::Rounds,
+    seat::{Seat, contains},
     statement::{Choice, Claim, Signed, Slot, Statement},
     successors::{Successors, SuccessorsError},
 };
-
-/// Why a validator says nothing more: somebody else speaks with its key.
-const DOUBLED: &str = "bft-key-elsewhere";
 
 /// The engine of a consortium: its validators agree on every block before it exists (Tendermint), so a block is final at once. A
 /// header's seal is the [`Certificate`] of the agreement, with the [`Successors`] in front of it where an epoch ends; the genesis
@@ -80,23 +73,6 @@ impl fmt::Debug for Bft {
             .field("is_validator", &self.validator.is_some())
             .finish_non_exhaustive()
     }
-}
-
-/// A validator's part.
-struct Seat {
-    machine: Machine,
-    /// Messages of heights that this validator has not begun yet, in the order in which they came.
-    held: Vec<Message>,
-    /// When to begin the next height.
-    begin_at: Option<Millis>,
-    journal: Vec<Entry>,
-    /// The journal can't be read: this validator does not know what it said at the height it is at.
-    is_journal_damaged: bool,
-    /// The height at which it therefore says nothing.
-    silent_at: Option<Height>,
-    /// Somebody else speaks with its key, so it says nothing until it is started again.
-    is_doubled: bool,
-    has_begun: bool,
 }
 
 /// Why there is no engine.
@@ -167,16 +143,8 @@ impl Bft {
         if self.parameters.epochs.blocks == 0 && !contains(&self.parameters.validators, &key) {
             return Err(BftError::NoValidator { key });
         }
-        self.validator = Some(Seat {
-            machine: Machine::new(self.chain, &self.parameters, signer, Arc::clone(&self.verifier)),
-            held: Vec::new(),
-            begin_at: None,
-            journal: Vec::new(),
-            is_journal_damaged: false,
-            silent_at: None,
-            is_doubled: false,
-            has_begun: false,
-        });
+        let machine = Machine::new(self.chain, &self.parameters, signer, Arc::clone(&self.verifier));
+        self.validator = Some(Seat::new(machine));
         Ok(self)
     }
 
@@ -341,9 +309,7 @@ impl Bft {
                 return;
             }
         }
-        if let Message::Polka(votes) = &certificate
-            && votes.polka().is_some()
-        {
+        if let Message::Polka(votes) = &certificate {
             match self.pass_on_polka(votes, bytes) {
                 Ok(bytes) => actions.extend(bytes.map(Action::Relay)),
                 Err(FalseClaim { .. }) => return actions.push(Action::Blame { rule: FALSE_SIGNATURE }),
@@ -354,23 +320,19 @@ impl Bft {
 
     /// What to pass on for a quorum's prevotes: the message that came first of this round, since others say no more. `None` where it is no
     /// certificate, or of another height.
-    fn pass_on_polka(&mut self, Votes(votes): &Votes, bytes: Vec<u8>) -> Result<Option<Vec<u8>>, FalseClaim> {
-        let Some(Statement { height, round, .. }) = votes.first().map(|vote| vote.statement) else { return Ok(None) };
-        if height != self.next {
-            return Ok(None);
-        }
+    fn pass_on_polka(&mut self, votes: &Votes, bytes: Vec<u8>) -> Result<Option<Vec<u8>>, FalseClaim> {
+        let Some(polka) = votes.polka().filter(|polka| polka.height.0 == self.next) else { return Ok(None) };
+        let round = number(polka.round);
         if let Some(first) = self.polkas.get(&round) {
             return Ok(Some(first.clone()));
         }
-        let validators = &self.office.validators;
-        let signers: BTreeSet<PublicKey> = votes.iter().map(|vote| vote.validator).collect();
-        let signed: Vec<&Validator> = validators.iter().filter(|one| signers.contains(&one.key)).collect();
-        let power = signed.iter().map(|one| u64::from(one.power)).sum();
-        // Each is a validator's, and no two are of one.
-        if signed.len() != votes.len() || !is_quorum(power, total_power(validators)) {
+        if votes.check(&self.office.validators, is_quorum).is_err() {
             return Ok(None);
         }
-        let claims: Vec<SignatureClaim> = votes.iter().map(|vote| vote.claim(self.chain)).collect();
+        // What is remembered was verified. Others are its own, and those of validators that contradict themselves.
+        let is_known = |vote: &&Signed| self.statements.get(&vote.slot()) == Some(vote);
+        let unknown = votes.0.iter().filter(|vote| !is_known(vote));
+        let claims: Vec<SignatureClaim> = unknown.map(|vote| vote.claim(self.chain)).collect();
         self.verifier.verify(&claims)?;
         if self.polkas.len() == MAX_POLKAS {
             self.polkas.pop_first();
@@ -414,9 +376,7 @@ impl Bft {
             && self.is_genuine(signed, actions)
             && let Some(seat) = &mut self.validator
         {
-            seat.is_doubled = true;
-            seat.machine.leave();
-            seat.machine.stay_silent(next, DOUBLED);
+            seat.be_doubled(next);
         }
     }
 
@@ -489,108 +449,6 @@ impl Bft {
         if let Some(seat) = &mut self.validator {
             seat.hear(now, height, message);
         }
-    }
-}
-
-impl Seat {
-    fn may_speak(&self, height: Height) -> bool {
-        !self.is_doubled && self.silent_at != Some(height)
-    }
-
-    /// Whether it may speak at `next`, and knows what it has said there.
-    fn remembers(&self, next: Height) -> bool {
-        self.may_speak(next) && !self.is_journal_damaged
-    }
-
-    /// Whether it has said this itself, as it knows from its journal before it has begun the height.
-    fn has_said(&self, statement: &Statement) -> bool {
-        let me = self.machine.me();
-        let is_it = |entry: &Entry| matches!(&entry.record, Record::Said(signed) if signed.validator == me && signed.statement == *statement);
-        self.machine.has_said(statement) || self.journal.iter().any(is_it)
-    }
-
-    /// Leaves the height under way, and what was held for it: the chain has moved on.
-    fn leave(&mut self, next: Height) {
-        self.machine.leave();
-        self.held.retain(|message| height_of(message) >= next);
-    }
-
-    fn tip(&mut self, now: Millis, next: Height, interval: u64) {
-        if self.machine.is_at(next) {
-            self.machine.repeat_wish();
-        } else if !self.has_begun {
-            self.begin_at = Some(now);
-        } else {
-            self.begin_at = Some(now.saturating_add(interval));
-        }
-    }
-
-    fn hear(&mut self, now: Millis, height: Height, message: Message) {
-        if !self.machine.is_at(height) {
-            if self.may_speak(height)
-                && self.held.len() < MAX_FUTURE_MESSAGES
-                && !matches!(message, Message::Polka(_) | Message::Round { .. })
-            {
-                self.held.push(message);
-            }
-            return;
-        }
-        match message {
-            Message::Vote(signed) => self.machine.hear(now, signed),
-            Message::Proposal(signed, block) => self.machine.hear_proposal(now, signed, block),
-            Message::Polka(votes) => self.machine.hear_polka(now, &votes),
-            Message::Round { skips, votes } => self.machine.hear_round(now, &votes, skips),
-        }
-    }
-
-    fn tick(&mut self, now: Millis, next: Height, office: &Office) {
-        if self.begin_at.take_if(|at| *at <= now).is_some() {
-            self.begin(now, next, office);
-        }
-        self.machine.tick(now);
-    }
-
-    fn begin(&mut self, now: Millis, next: Height, office: &Office) {
-        self.has_begun = true;
-        let journal = std::mem::take(&mut self.journal);
-        if !contains(&office.validators, &self.machine.me()) {
-            return;
-        }
-        if std::mem::take(&mut self.is_journal_damaged) {
-            self.silent_at = Some(next);
-            self.machine.stay_silent(next, "bft-journal-damaged");
-        }
-        if self.is_doubled {
-            return self.machine.stay_silent(next, DOUBLED);
-        }
-        if self.silent_at == Some(next) {
-            // However often the height is begun. The next one is a clean one.
-            return;
-        }
-        let records: Vec<Record> =
-            journal.into_iter().filter(|entry| entry.height == next).map(|entry| entry.record).collect();
-        self.machine.begin(now, next, office, records);
-        let (ready, held) = std::mem::take(&mut self.held).into_iter().partition(|message| height_of(message) == next);
-        self.held = held;
-        let ready: Vec<Message> = ready;
-        for message in ready {
-            self.hear(now, next, message);
-        }
-    }
-
-    fn read(&mut self, entry: Result<Entry, CodecError>) {
-        match entry {
-            Ok(entry) => self.journal.push(entry),
-            Err(_) => self.is_journal_damaged = true,
-        }
-    }
-
-    /// What is to be done, and when to wake.
-    fn take_actions(&mut self) -> Vec<Action> {
-        let mut actions = self.machine.take_actions();
-        let wake_at = self.begin_at.into_iter().chain(self.machine.wake_at()).min();
-        actions.extend(wake_at.map(Action::WakeAt));
-        actions
     }
 }
 
@@ -713,10 +571,6 @@ impl From<SuccessionError> for ExecuteError {
     }
 }
 
-fn contains(validators: &[Validator], key: &PublicKey) -> bool {
-    validators.iter().any(|validator| validator.key == *key)
-}
-
 const fn is_proposal(signed: &Signed) -> bool {
     matches!(signed.statement.claim, Claim::Proposal { .. })
 }
@@ -727,13 +581,4 @@ fn is_block_of(signed: &Signed, block: &Block) -> bool {
         && block.header.is_certified()
         && block.header.seal.is_empty()
         && block.header.root == block.body.root(&ScalarHasher)
-}
-
-fn height_of(message: &Message) -> Height {
-    match message {
-        Message::Vote(signed) | Message::Proposal(signed, _) => signed.statement.height,
-        Message::Polka(Votes(votes)) | Message::Round { votes: Votes(votes), .. } => {
-            votes.first().map_or(Height::ZERO, |vote| vote.statement.height)
-        }
-    }
 }

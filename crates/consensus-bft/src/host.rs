@@ -26,7 +26,7 @@ use crate::{
     context::{Address, At, Health, Heard, Members, Value, from_proposal, from_vote, number, round},
     journal::{Entry, Record},
     limits::{MAX_BLOCKS, MAX_ROUNDS_AHEAD},
-    message::{Message, Votes},
+    message::{Checked, Message, Votes},
     parameters::BftParameters,
     statement::{Choice, Claim, Signed, Statement},
     successors::Successors,
@@ -87,9 +87,6 @@ pub(crate) struct Office {
     /// Where the height is its epoch's last.
     pub(crate) successors: Option<Successors>,
 }
-
-/// What became of a certificate.
-type Checked = Result<(), Box<CertificateError<Health>>>;
 
 /// A block proposed.
 struct Known {
@@ -470,8 +467,8 @@ impl Host {
                 let at = (certificate.height, certificate.round);
                 let claim = Claim::Precommit(Some(certificate.value_id));
                 let signers = certificate.commit_signatures.iter();
-                let votes = signers.map(|one| self.signed_at(at, claim, one.address, one.signature)).collect();
-                resume.resume_with(self.check(votes, is_quorum).map_err(|error| *error))
+                let votes = Votes(signers.map(|one| self.signed_at(at, claim, one.address, one.signature)).collect());
+                resume.resume_with(self.check(&votes, is_quorum).map_err(|error| *error))
             }
             // Decided blocks that come late come with the chain, not through malachite.
             Effect::VerifyExtendedCommitCertificate(.., resume) => {
@@ -567,39 +564,24 @@ impl Host {
     }
 
     fn check_polka(&mut self, certificate: &PolkaCertificate<Health>) -> Checked {
-        self.check(Votes::of_polka(certificate).0, is_quorum)
+        self.check(&Votes::of_polka(certificate), is_quorum)
     }
 
     fn check_round(&mut self, certificate: &RoundCertificate<Health>) -> Checked {
-        let votes = Votes::of_round(certificate).0;
+        let votes = Votes::of_round(certificate);
         if certificate.cert_type == RoundCertificateType::Skip {
-            return self.check(votes, |signed, total| signed * 3 > total);
+            return self.check(&votes, |signed, total| signed * 3 > total);
         }
-        match votes.iter().find(|vote| !matches!(vote.statement.claim, Claim::Precommit(_))) {
+        match votes.0.iter().find(|vote| !matches!(vote.statement.claim, Claim::Precommit(_))) {
             Some(prevote) => Err(Box::new(CertificateError::InvalidVoteType(Address(prevote.validator)))),
-            None => self.check(votes, is_quorum),
+            None => self.check(&votes, is_quorum),
         }
     }
 
     /// Whether votes are of different validators who have enough power, and genuine.
-    fn check(&mut self, votes: Vec<Signed>, enough: fn(u64, u64) -> bool) -> Checked {
-        let mut seen = BTreeSet::new();
-        let mut signed = 0;
-        for vote in &votes {
-            let address = Address(vote.validator);
-            let validator = self.validators.iter().find(|validator| validator.key == vote.validator);
-            let validator = validator.ok_or(CertificateError::UnknownValidator(address))?;
-            if !seen.insert(vote.validator) {
-                return Err(Box::new(CertificateError::DuplicateVote(address)));
-            }
-            signed += u64::from(validator.power);
-        }
-        let total = total_power(&self.validators);
-        if !enough(signed, total) {
-            let expected = total * 2 / 3 + 1;
-            return Err(Box::new(CertificateError::NotEnoughVotingPower { signed, total, expected }));
-        }
-        let claims: Vec<SignatureClaim> = votes.iter().map(|vote| vote.claim(self.chain)).collect();
+    fn check(&mut self, votes: &Votes, enough: fn(u64, u64) -> bool) -> Checked {
+        votes.check(&self.validators, enough)?;
+        let claims: Vec<SignatureClaim> = votes.0.iter().map(|vote| vote.claim(self.chain)).collect();
         if self.verify(&claims) { Ok(()) } else { Err(Box::new(CertificateError::VerificationError(None))) }
     }
 

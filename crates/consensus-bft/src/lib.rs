@@ -10,6 +10,7 @@ pub mod limits;
 mod message;
 mod parameters;
 mod rounds;
+mod seat;
 mod statement;
 mod successors;
 

@@ -1,16 +1,19 @@
 //! What engines say to each other.
 
+use std::collections::BTreeSet;
+
 use arc_malachitebft_core_types as malachite;
 use health_chain_consensus::Validator;
 use health_chain_data::{
     Block,
     codec::{self, CodecError, Wire},
 };
-use malachite::{PolkaCertificate, PolkaSignature, RoundCertificate, RoundCertificateType};
+use malachite::{CertificateError, PolkaCertificate, PolkaSignature, RoundCertificate, RoundCertificateType};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
-    context::{Health, Heard, SignedVote, from_vote},
+    certificate::total_power,
+    context::{Address, Health, Heard, SignedVote, from_vote},
     limits::{MAX_MESSAGE_BYTES, MAX_VALIDATORS},
     statement::{Said, Signed},
 };
@@ -33,6 +36,9 @@ pub(crate) enum Message<S = Signed> {
         votes: Votes<S>,
     },
 }
+
+/// What became of a certificate.
+pub(crate) type Checked = Result<(), Box<CertificateError<Health>>>;
 
 /// Votes of one height and round.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -95,6 +101,27 @@ impl Votes {
         let kind = if skips { RoundCertificateType::Skip } else { RoundCertificateType::Precommit };
         let is_part = |vote: &SignedVote| (vote.height(), vote.round()) == (height, round);
         votes.iter().all(is_part).then(|| RoundCertificate::new_from_votes(height, round, kind, votes))
+    }
+
+    /// Whether they are of different ones of `validators`, who have enough power together. Nobody has looked at the signatures.
+    pub(crate) fn check(&self, validators: &[Validator], enough: fn(u64, u64) -> bool) -> Checked {
+        let mut seen = BTreeSet::new();
+        let mut signed = 0;
+        for vote in &self.0 {
+            let address = Address(vote.validator);
+            let validator = validators.iter().find(|validator| validator.key == vote.validator);
+            let validator = validator.ok_or(CertificateError::UnknownValidator(address))?;
+            if !seen.insert(vote.validator) {
+                return Err(Box::new(CertificateError::DuplicateVote(address)));
+            }
+            signed += u64::from(validator.power);
+        }
+        let total = total_power(validators);
+        if !enough(signed, total) {
+            let expected = total * 2 / 3 + 1;
+            return Err(Box::new(CertificateError::NotEnoughVotingPower { signed, total, expected }));
+        }
+        Ok(())
     }
 
     fn votes(&self) -> Option<Vec<SignedVote>> {

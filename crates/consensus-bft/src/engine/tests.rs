@@ -4,7 +4,10 @@ use health_chain_consensus::ConsensusParameters;
 use health_chain_data::{SecretKey, Signature, Timestamp, ports::SignerError, state::MemoryStore};
 
 use super::*;
-use crate::journal::Step;
+use crate::{
+    journal::{Entry, Record, Step},
+    seat::DOUBLED,
+};
 
 /// A branch that ends at this height.
 struct Branch(u32);
