@@ -34,8 +34,10 @@ pub(crate) struct Sync {
 
 /// One peer.
 struct Link {
-    /// The height that its greeting claimed: peers that claim more are asked first, and nothing else depends on it.
+    /// The height that its greeting claimed: peers that claim more are asked first, and are expected to have the blocks up to there.
     claimed: Height,
+    /// The last block that it announced or sent the header of.
+    shown: Option<BlockId>,
     wants_headers: bool,
     /// The last id that it announced and that was unknown then.
     announced: Option<BlockId>,
@@ -52,8 +54,10 @@ struct Link {
     /// When the first block of the batch is due. The end of time once it was late: then others are asked, and it may still come.
     first_until: Millis,
     batch_delivered: bool,
-    /// Batches of which nothing came, since it last sent a block that it was asked for. Who has the fewest is asked, so that those who
-    /// never deliver hold up their share of the blocks once.
+    /// Whether it said, before it was asked, that it has the first block of the batch.
+    batch_claimed: bool,
+    /// Batches of which nothing came, though it had claimed them or did not even say so, since it last sent a block that it was asked for.
+    /// Who has the fewest is asked, so that those who never deliver hold up their share of the blocks once.
     undelivered: u32,
     paused_until: Millis,
     stalls: u32,
@@ -63,6 +67,7 @@ impl Link {
     const fn new(claimed: Height) -> Self {
         Self {
             claimed,
+            shown: None,
             wants_headers: true,
             announced: None,
             headers_until: None,
@@ -73,6 +78,7 @@ impl Link {
             batch_until: Millis::ZERO,
             first_until: Millis::ZERO,
             batch_delivered: false,
+            batch_claimed: false,
             undelivered: 0,
             paused_until: Millis::ZERO,
             stalls: 0,
@@ -151,6 +157,7 @@ impl Sync {
         let keeps_up = self.fetching.is_empty() && self.links.values().all(is_at_rest);
         let Some(link) = self.links.get_mut(&peer) else { return Vec::new() };
         link.paused_until = now;
+        link.shown = Some(id);
         self.is_due = true;
         if view.has_header(&id) {
             return Vec::new();
@@ -160,7 +167,7 @@ impl Sync {
         {
             return Vec::new();
         }
-        Vec::from([self.request_blocks(now, peer, &[id])])
+        Vec::from([self.request_blocks(now, peer, &[id], true)])
     }
 
     pub(crate) fn is_asked_for_headers(&self, peer: &PeerId) -> bool {
@@ -186,6 +193,7 @@ impl Sync {
         // A peer that sends the same again has no more to say.
         link.wants_headers = more && link.last_header != Some(last);
         link.last_header = Some(last);
+        link.shown = Some(last);
         link.stalls = 0;
         if view.locator().first() == Some(&last) {
             link.fruitless_headers = 0;
@@ -215,7 +223,8 @@ impl Sync {
         }
     }
 
-    /// The peer does not send these. Having sent none of its batch, it is left alone for a while.
+    /// The peer does not send this one. Having sent none of its batch, it is left alone for a while: nothing worse, unless it had claimed
+    /// to have it. A block that is new is often asked of peers that have not heard of it yet.
     pub(crate) fn not_found(&mut self, now: Millis, peer: &PeerId, id: &BlockId) {
         self.release(peer, id);
         let Some(link) = self.links.get_mut(peer) else { return };
@@ -228,7 +237,7 @@ impl Sync {
         }
         link.end_batch();
         if link.batch.is_empty() && !link.batch_delivered {
-            link.undelivered += 1;
+            link.undelivered += u32::from(link.batch_claimed);
             link.paused_until = now.saturating_add(PAUSE_MILLIS);
         }
     }
@@ -356,31 +365,39 @@ impl Sync {
         let mut missing = view.missing_bodies(MAX_BLOCKS_IN_FLIGHT);
         missing.retain(|id| !self.fetching.contains_key(id) && !self.postponed.contains_key(id));
         missing.truncate(MAX_BLOCKS_IN_FLIGHT - self.fetching.len());
-        // Who has just sent the header of a missing block has that block and is alive; a claim is a claim.
-        let has_one = |link: &Link| link.last_header.is_some_and(|id| missing.contains(&id));
-        let fewest = self.links.values().map(|link| link.undelivered).min().unwrap_or(0);
-        let mut idle: Vec<(bool, Height, PeerId)> = self
+        // Who has just announced a missing block or sent its header has it, with those below, and is alive; a height is a mere claim.
+        let shown = |link: &Link| missing.iter().rposition(|id| link.shown == Some(*id));
+        let may_deliver = self.links.values().filter(|link| link.paused_until <= now);
+        let fewest = may_deliver.map(|link| link.undelivered).min().unwrap_or(0);
+        let mut idle: Vec<(Option<usize>, Height, PeerId)> = self
             .links
             .iter()
             .filter(|(_, link)| link.undelivered == fewest && link.can_be_asked_for_blocks(now))
-            .map(|(peer, link)| (has_one(link), link.claimed, *peer))
+            .map(|(peer, link)| (shown(link), link.claimed, *peer))
             .collect();
         if idle.is_empty() {
             return Vec::new();
         }
-        idle.sort_by(|one, other| other.cmp(one));
+        idle.sort_by_key(|(shown, claimed, peer)| Reverse((shown.is_some(), *claimed, *peer)));
         // An equal share for everyone, so that all links work; the lowest blocks go to the first.
         let share = missing.len().div_ceil(idle.len()).clamp(1, MAX_REQUESTED_BLOCKS);
-        let batches = missing.chunks(share).zip(idle);
-        batches.map(|(batch, (.., peer))| self.request_blocks(now, peer, batch)).collect()
+        let Height(tip) = view.tip().1;
+        let batches = missing.chunks(share).zip(idle).enumerate();
+        let request = |(number, (batch, (shown, claimed, peer))): (usize, (&[BlockId], (Option<usize>, Height, _)))| {
+            let first = number * share;
+            let is_claimed = shown >= Some(first) || claimed.0 as usize > tip as usize + first;
+            self.request_blocks(now, peer, batch, is_claimed)
+        };
+        batches.map(request).collect()
     }
 
-    fn request_blocks(&mut self, now: Millis, peer: PeerId, ids: &[BlockId]) -> (PeerId, Message) {
+    fn request_blocks(&mut self, now: Millis, peer: PeerId, ids: &[BlockId], is_claimed: bool) -> (PeerId, Message) {
         let link = self.links.get_mut(&peer).expect("only joined peers are asked");
         link.batch = ids.iter().copied().collect();
         link.batch_until = now.saturating_add(BLOCKS_TIMEOUT_MILLIS);
         link.first_until = now.saturating_add(FIRST_BLOCK_TIMEOUT_MILLIS);
         link.batch_delivered = false;
+        link.batch_claimed = is_claimed;
         self.fetching.extend(ids.iter().map(|id| (*id, peer)));
         (peer, Message::Request(ids.iter().copied().map(Item::Block).collect()))
     }
@@ -510,6 +527,60 @@ mod tests {
         let later = NOW.saturating_add(PAUSE_MILLIS);
         assert_eq!(sync.tick(later), []);
         assert_eq!(requested(&sync.pump(later, &view)).len(), 1);
+    }
+
+    /// Many blocks, each announced by somebody else while another one is under way: who did not have one yet is asked for the next as ever.
+    #[test]
+    fn who_has_not_heard_of_a_new_block_has_withheld_nothing() {
+        let names = ["a", "b", "c"];
+        let mut sync = sync(&names);
+        let mut now = NOW;
+        for number in 1..100 {
+            let owner = peer(names[number as usize % names.len()]);
+            // Others are asked: the owner is busy.
+            let (old, new) = (2 * number, 2 * number + 1);
+            let known = View { headers: old, missing: vec![id(old)] };
+            sync.links.get_mut(&owner).unwrap().batch.insert(id(0));
+            for _ in 1..names.len() {
+                let asked = *requested(&sync.pump(now, &known)).keys().next().expect("somebody is asked");
+                assert_ne!(asked, owner);
+                sync.not_found(now, &asked, &id(old));
+            }
+            sync.block(now, &owner, id(0), Verdict::Known, false);
+            let outbox = requested(&sync.pump(now, &known));
+            assert_eq!(outbox.into_keys().collect::<Vec<_>>(), [owner], "block {old}");
+            sync.block(now, &owner, id(old), Verdict::Accepted(Priority::Chain), false);
+            // The next one comes to a node at rest, from somebody who did not have this one.
+            let other = peer(names[(number as usize + 1) % names.len()]);
+            let known = View { headers: old, missing: vec![] };
+            let outbox = requested(&sync.announced(now, other, id(new), &known));
+            assert_eq!(outbox.into_keys().collect::<Vec<_>>(), [other], "block {new}");
+            sync.block(now, &other, id(new), Verdict::Accepted(Priority::Chain), false);
+            assert!(sync.links.values().all(|link| link.undelivered == 0));
+            now = now.saturating_add(PAUSE_MILLIS);
+            sync.tick(now);
+        }
+    }
+
+    #[test]
+    fn who_does_not_send_what_it_has_claimed_comes_last() {
+        let view = view(1..2);
+        for claimed in [Height(0), Height(1_000)] {
+            let mut sync = sync(&["honest"]);
+            sync.joined(peer("liar"), claimed);
+            sync.headers(NOW, &peer("liar"), &[], Verdict::Known, &view);
+            if claimed == Height(0) {
+                assert_eq!(sync.announced(NOW, peer("liar"), id(1), &view), [], "its header is here");
+            }
+            let asked = |sync: &mut Sync, now| requested(&sync.pump(now, &view)).into_keys().collect::<Vec<_>>();
+            assert_eq!(asked(&mut sync, NOW), [peer("liar")]);
+            sync.not_found(NOW, &peer("liar"), &id(1));
+            assert_eq!(asked(&mut sync, NOW), [peer("honest")]);
+            sync.not_found(NOW, &peer("honest"), &id(1));
+            let later = NOW.saturating_add(PAUSE_MILLIS);
+            sync.tick(later);
+            assert_eq!(asked(&mut sync, later), [peer("honest")], "and its share of no other request waits for it");
+        }
     }
 
     #[test]

@@ -45,7 +45,7 @@ enum Experiment {
     /// How many blocks go stale, by delay and block interval: whole nodes under proof of work in the simulator.
     Forks {
         /// Blocks that each run is to last for, on average.
-        #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..))]
+        #[arg(long, default_value_t = 3_000, value_parser = clap::value_parser!(u64).range(1..))]
         blocks: u64,
     },
     /// How the interval follows the hash power under both retarget rules: steps, hopping miners, dates that are made up.

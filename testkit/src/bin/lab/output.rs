@@ -14,6 +14,8 @@ const AMONG_OTHERS: (u32, u32) = (700, 380);
 /// The column right of a plot that says what its curves are.
 const LEGEND_WIDTH: u32 = 170;
 const LEGEND_ROW_HEIGHT: i32 = 20;
+/// A point less than this far from the one before is not drawn.
+const MIN_STEP_PIXELS: u32 = 2;
 
 /// Colours that are told apart on white.
 const COLOURS: [RGBColor; 8] = [
@@ -126,7 +128,9 @@ where
     for curve in &plot.curves {
         let colour = COLOURS[curve.colour % COLOURS.len()];
         let is_shown = |(x, y): &(f64, f64)| plot.across.contains(x) && (plot.up.start..=plot.up.end).contains(y);
-        let shown = curve.points.iter().copied().filter(is_shown);
+        let mut shown: Vec<(f64, f64)> = curve.points.iter().copied().filter(is_shown).collect();
+        shown.dedup_by(|next, drawn| is_near(chart.plotting_area(), *drawn, *next));
+        let shown = shown.into_iter();
         if curve.style != Style::Dots {
             chart.draw_series(LineSeries::new(shown.clone(), colour.stroke_width(1)))?;
         }
@@ -135,6 +139,16 @@ where
         }
     }
     Ok(())
+}
+
+/// Whether the second point would be drawn where the first one is.
+fn is_near<Y: Ranged<ValueType = f64>>(
+    area: &DrawingArea<SVGBackend<'_>, Cartesian2d<RangedCoordf64, Y>>,
+    drawn: (f64, f64),
+    next: (f64, f64),
+) -> bool {
+    let (one, other) = (area.map_coordinate(&drawn), area.map_coordinate(&next));
+    one.0.abs_diff(other.0) < MIN_STEP_PIXELS && one.1.abs_diff(other.1) < MIN_STEP_PIXELS
 }
 
 /// A bar for `steps` steps.
