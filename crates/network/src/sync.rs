@@ -56,8 +56,8 @@ struct Link {
     batch_delivered: bool,
     /// Whether it said, before it was asked, that it has the first block of the batch.
     batch_claimed: bool,
-    /// Batches of which nothing came, though it had claimed them or did not even say so, since it last sent a block that it was asked for.
-    /// Who has the fewest is asked, so that those who never deliver hold up their share of the blocks once.
+    /// Batches of which nothing came, since it last sent a block that it was asked for; those that it said it has not count only where it
+    /// had claimed them. Who has the fewest is asked, so that those who never deliver hold up their share of the blocks once.
     undelivered: u32,
     paused_until: Millis,
     stalls: u32,
@@ -382,13 +382,13 @@ impl Sync {
         // An equal share for everyone, so that all links work; the lowest blocks go to the first.
         let share = missing.len().div_ceil(idle.len()).clamp(1, MAX_REQUESTED_BLOCKS);
         let Height(tip) = view.tip().1;
-        let batches = missing.chunks(share).zip(idle).enumerate();
-        let request = |(number, (batch, (shown, claimed, peer))): (usize, (&[BlockId], (Option<usize>, Height, _)))| {
+        let mut outbox = Vec::new();
+        for (number, (batch, (shown, claimed, peer))) in missing.chunks(share).zip(idle).enumerate() {
             let first = number * share;
             let is_claimed = shown >= Some(first) || claimed.0 as usize > tip as usize + first;
-            self.request_blocks(now, peer, batch, is_claimed)
-        };
-        batches.map(request).collect()
+            outbox.push(self.request_blocks(now, peer, batch, is_claimed));
+        }
+        outbox
     }
 
     fn request_blocks(&mut self, now: Millis, peer: PeerId, ids: &[BlockId], is_claimed: bool) -> (PeerId, Message) {
