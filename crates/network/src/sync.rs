@@ -1,20 +1,18 @@
 //! Headers first, then bodies: how a node catches up. Headers are asked of few peers, bodies of many, one request per peer at a
 //! time; what does not come in time is asked of another peer.
 
-use alloc::{
-    collections::{BTreeMap, BTreeSet},
-    vec::Vec,
-};
+mod link;
+
+use alloc::{collections::BTreeMap, vec::Vec};
 use core::cmp::Reverse;
 
 use health_chain_data::{BlockId, Header, Height, Millis};
 
+use self::link::{Link, is_slow};
 use crate::{
     limits::{
-        BLOCKS_TIMEOUT_MILLIS, FIRST_BLOCK_TIMEOUT_MILLIS, FRUITLESS_PAUSE_MILLIS, HEADERS_PATIENCE_MILLIS,
-        HEADERS_TIMEOUT_MILLIS, MAX_BLOCKS_IN_FLIGHT, MAX_FRUITLESS_HEADERS, MAX_HEADER_REQUESTS, MAX_HEADERS,
-        MAX_LOCATOR_IDS, MAX_POSTPONED_BLOCKS, MAX_REQUESTED_BLOCKS, MAX_STALLS, PAUSE_MILLIS, POSTPONE_MILLIS,
-        REFRESH_MILLIS,
+        HEADERS_TIMEOUT_MILLIS, MAX_BLOCKS_IN_FLIGHT, MAX_HEADER_REQUESTS, MAX_HEADERS, MAX_LOCATOR_IDS,
+        MAX_POSTPONED_BLOCKS, MAX_REQUESTED_BLOCKS, MAX_STALLS, PAUSE_MILLIS, POSTPONE_MILLIS, REFRESH_MILLIS,
     },
     message::{Item, Message},
     ports::{PeerId, TipView, Verdict},
@@ -30,94 +28,6 @@ pub(crate) struct Sync {
     last_refreshed: Option<PeerId>,
     /// Something happened that may allow a further request.
     is_due: bool,
-}
-
-/// One peer.
-struct Link {
-    /// The height that its greeting claimed: peers that claim more are asked first, and are expected to have the blocks up to there.
-    claimed: Height,
-    /// The last block that it announced or sent the header of.
-    shown: Option<BlockId>,
-    wants_headers: bool,
-    /// The last id that it announced and that was unknown then.
-    announced: Option<BlockId>,
-    headers_until: Option<Millis>,
-    /// The last header that it sent: the next request continues there, even on a branch that is not the best one yet.
-    last_header: Option<BlockId>,
-    /// Headers that it has sent, or was waited for in vain, since its headers last were the best: who has the fewest is asked first,
-    /// so that headers that lead nowhere keep nobody's that do from being heard of.
-    fruitless_headers: usize,
-    /// Not asked for headers before this moment.
-    headers_from: Millis,
-    batch: BTreeSet<BlockId>,
-    batch_until: Millis,
-    /// When the first block of the batch is due. The end of time once it was late: then others are asked, and it may still come.
-    first_until: Millis,
-    batch_delivered: bool,
-    /// Whether it said, before it was asked, that it has the first block of the batch.
-    batch_claimed: bool,
-    /// Batches of which nothing came, since it last sent a block that it was asked for; those that it said it has not count only where it
-    /// had claimed them. Who has the fewest is asked, so that those who never deliver hold up their share of the blocks once.
-    undelivered: u32,
-    paused_until: Millis,
-    stalls: u32,
-}
-
-impl Link {
-    const fn new(claimed: Height) -> Self {
-        Self {
-            claimed,
-            shown: None,
-            wants_headers: true,
-            announced: None,
-            headers_until: None,
-            last_header: None,
-            fruitless_headers: 0,
-            headers_from: Millis::ZERO,
-            batch: BTreeSet::new(),
-            batch_until: Millis::ZERO,
-            first_until: Millis::ZERO,
-            batch_delivered: false,
-            batch_claimed: false,
-            undelivered: 0,
-            paused_until: Millis::ZERO,
-            stalls: 0,
-        }
-    }
-
-    /// Whether it has sent more headers to no avail than a branch is likely to be ahead.
-    const fn is_fruitless(&self) -> bool {
-        self.fruitless_headers >= MAX_FRUITLESS_HEADERS
-    }
-
-    /// Notes headers that made no branch the best one.
-    fn add_fruitless(&mut self, now: Millis, headers: usize) {
-        self.fruitless_headers = self.fruitless_headers.saturating_add(headers);
-        if self.is_fruitless() {
-            self.headers_from = now.saturating_add(FRUITLESS_PAUSE_MILLIS);
-        }
-    }
-
-    fn due(&self) -> Millis {
-        // From the moment on at which it is slow, others are looked for in every tick.
-        let headers =
-            self.headers_until.map(|until| until.saturating_sub(HEADERS_TIMEOUT_MILLIS - HEADERS_PATIENCE_MILLIS));
-        let first = (!self.batch.is_empty() && !self.batch_delivered).then_some(self.first_until);
-        let batch = (!self.batch.is_empty()).then_some(self.batch_until);
-        let pauses = [self.paused_until, self.headers_from].into_iter().filter(|until| *until != Millis::ZERO);
-        headers.into_iter().chain(first).chain(batch).chain(pauses).fold(Millis::MAX, Millis::min)
-    }
-
-    /// Notes that a part of the batch is done with. A batch that came to its end with something delivered is no stall.
-    fn end_batch(&mut self) {
-        if self.batch.is_empty() && self.batch_delivered {
-            self.stalls = 0;
-        }
-    }
-
-    fn can_be_asked_for_blocks(&self, now: Millis) -> bool {
-        self.batch.is_empty() && self.paused_until <= now
-    }
 }
 
 impl Sync {
@@ -381,6 +291,7 @@ impl Sync {
         idle.sort_by_key(|(shown, claimed, peer)| Reverse((shown.is_some(), *claimed, *peer)));
         // An equal share for everyone, so that all links work; the lowest blocks go to the first.
         let share = missing.len().div_ceil(idle.len()).clamp(1, MAX_REQUESTED_BLOCKS);
+        // A block is at least as high as its place above the tip, and higher where others are under way.
         let Height(tip) = view.tip().1;
         let mut outbox = Vec::new();
         for (number, (batch, (shown, claimed, peer))) in missing.chunks(share).zip(idle).enumerate() {
@@ -393,30 +304,24 @@ impl Sync {
 
     fn request_blocks(&mut self, now: Millis, peer: PeerId, ids: &[BlockId], is_claimed: bool) -> (PeerId, Message) {
         let link = self.links.get_mut(&peer).expect("only joined peers are asked");
-        link.batch = ids.iter().copied().collect();
-        link.batch_until = now.saturating_add(BLOCKS_TIMEOUT_MILLIS);
-        link.first_until = now.saturating_add(FIRST_BLOCK_TIMEOUT_MILLIS);
-        link.batch_delivered = false;
-        link.batch_claimed = is_claimed;
+        link.begin_batch(now, ids, is_claimed);
         self.fetching.extend(ids.iter().map(|id| (*id, peer)));
         (peer, Message::Request(ids.iter().copied().map(Item::Block).collect()))
     }
 }
 
-/// Whether an answer that is due `until` then has taken so long that another peer may be asked in the meantime.
-const fn is_slow(until: Millis, now: Millis) -> bool {
-    now.saturating_add(HEADERS_TIMEOUT_MILLIS - HEADERS_PATIENCE_MILLIS).0 >= until.0
-}
-
 #[cfg(test)]
 mod tests {
-    use alloc::{format, string::String, vec};
+    use alloc::{collections::BTreeSet, format, string::String, vec};
     use core::ops::Range;
 
     use health_chain_data::{Timestamp, TxId, sha256};
 
     use super::*;
-    use crate::ports::{FixedTip, Priority};
+    use crate::{
+        limits::{BLOCKS_TIMEOUT_MILLIS, FIRST_BLOCK_TIMEOUT_MILLIS, FRUITLESS_PAUSE_MILLIS, MAX_FRUITLESS_HEADERS},
+        ports::{FixedTip, Priority},
+    };
 
     const NOW: Millis = Millis(1_000_000);
 

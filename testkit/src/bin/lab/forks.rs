@@ -11,7 +11,7 @@ use std::{
 use health_chain::{application::node::SteppedNode, data::BlockId};
 use health_chain_testkit::sim::{self, Options, Signed, Watcher};
 
-use super::output::{Curve, Plot, Style, progress, quantile, write};
+use super::output::{Curve, Plot, Style, progress, quantile_cells, write};
 
 const INTERVALS_SECONDS: [u32; 4] = [10, 30, 60, 120];
 /// One way, for every frame.
@@ -33,14 +33,7 @@ pub(crate) fn run(folder: &Path, seed: u64, blocks: u64) -> Result<(), Box<dyn E
             let stale = made.saturating_sub(height) as f64 / made.max(1) as f64;
             write!(csv, "{interval_seconds},{delay},{made},{height},{stale:.4},{}", activity.deepest)?;
             travels.millis.sort_unstable();
-            for share in [0.5, 0.99] {
-                write!(
-                    csv,
-                    ",{}",
-                    quantile(&travels.millis, share).map_or_else(String::new, |millis| millis.to_string())
-                )?;
-            }
-            csv.push('\n');
+            writeln!(csv, "{}", quantile_cells(&travels.millis, &[0.5, 0.99]))?;
             points.push((delay as f64 / 1_000.0, stale));
             bar.inc(1);
         }

@@ -163,6 +163,12 @@ pub(crate) fn quantile(sorted: &[u64], share: f64) -> Option<u64> {
     sorted.get(rank.max(1) - 1).copied()
 }
 
+/// Further cells of a CSV line, one for each quantile; empty ones where there is none.
+pub(crate) fn quantile_cells(sorted: &[u64], shares: &[f64]) -> String {
+    let cell = |share: &f64| quantile(sorted, *share).map_or_else(|| ",".into(), |value| format!(",{value}"));
+    shares.iter().map(cell).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -17,7 +17,7 @@ use health_chain_testkit::sim::{self, Fault, Options, Signed, Watcher};
 
 use super::{
     engines::Studied,
-    output::{Curve, Plot, Style, progress, quantile, write},
+    output::{Curve, Plot, Style, progress, quantile_cells, write},
 };
 
 const MINUTE_MILLIS: u64 = 60_000;
@@ -72,11 +72,7 @@ pub(crate) fn run(folder: &Path, seed: u64, seeds: u64, minutes: u64) -> Result<
             let name = engine.name();
             write!(csv, "{name},{scenario},{}", all.signed)?;
             for found in [&all.denied, &all.settled] {
-                for share in [0.5, 0.99, 1.0] {
-                    let millis = quantile(found, share).map_or_else(String::new, |millis| millis.to_string());
-                    write!(csv, ",{millis}")?;
-                }
-                write!(csv, ",{}", all.signed - found.len())?;
+                write!(csv, "{},{}", quantile_cells(found, &[0.5, 0.99, 1.0]), all.signed - found.len())?;
             }
             writeln!(csv, ",{undone},{deepest}")?;
             let (denied, settled) = (all.left(&all.denied), all.left(&all.settled));
@@ -193,6 +189,7 @@ impl Watcher for Withdrawals {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::quantile;
 
     #[test]
     fn denial_does_not_wait_for_blocks() {
